@@ -1,0 +1,60 @@
+# Two commands: `make run` starts the page, `make test` proves it. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check format bench slow clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: requirements.txt constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.browser: tools/install_browser.sh
+	sh tools/install_browser.sh
+	@touch $@
+
+$(VENV)/.weights: $(VENV)/.runtime llm_core/catalog.toml
+	$(BIN)/python -m llm_core pull --embedded
+	@touch $@
+
+setup: $(VENV)/.runtime $(VENV)/.weights ## Make .venv and fetch the embedded models
+
+setup-dev: setup $(VENV)/.dev $(VENV)/.browser ## As setup, and what tests and training need (Chromium included)
+
+run: setup ## Start the page on http://127.0.0.1:7860 (options: make run ARGS="--port 8000")
+	$(BIN)/python app.py $(ARGS)
+
+test: setup-dev ## Run the tests (options: make test ARGS="tests/tasks -k sentiment")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH="$(BIN):$$PATH" $(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup-dev ## Measure speed and memory against the named peers, as tables
+	$(BIN)/python -m llm_core bench $(ARGS)
+
+slow: setup-dev ## Load, soak and long quality runs
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+train-%: setup-dev ## Reproduce a trained model, such as make train-qa-en (data: LLM_CORE_DATA_DIR or the Hub)
+	$(BIN)/python -m llm_core train $* $(ARGS)
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Runtimes that turn files into loaded models: one module each, all behind `base.Backend`."""

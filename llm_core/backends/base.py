@@ -1,0 +1,119 @@
+"""What a runtime must offer, as small capability protocols.
+
+A backend opens the files of a catalogue entry and returns a loaded model. A loaded model has one or more of the capabilities
+below; tasks ask for the capability they need and never for a backend by name. Backends know nothing of tasks, queues or pages.
+
+Shape legend: B = texts in the call, C = classes, D = embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_core.catalog import ModelSpec
+from llm_core.types import CancelToken, Sampling, Token
+from llm_core.types import ModelFiles as ModelFiles  # the store, which is a lower layer, makes them
+
+
+@runtime_checkable
+class LoadedModel(Protocol):
+    """A model in memory."""
+
+    spec: ModelSpec
+    device: str
+    memory_bytes: int
+    """What it holds, in bytes; the engine evicts by it."""
+
+    def close(self) -> None:
+        """Free the memory; the model is not used afterwards."""
+
+
+class Backend(Protocol):
+    """A runtime."""
+
+    def open(self, spec: ModelSpec, files: ModelFiles) -> LoadedModel:
+        """Load a model.
+
+        Raises:
+            WeightsError: The files are not what the runtime needs.
+            OutOfMemoryError: They do not fit.
+        """
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Gives probabilities over a fixed label set, `ModelSpec.labels`."""
+
+    def classify(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
+        """Calibrated probabilities, shape (B, C), rows summing to 1."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Maps texts to unit vectors whose dot product measures likeness of meaning."""
+
+    def embed(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
+        """Unit vectors, shape (B, D)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The best answer span of one window of text."""
+
+    start: int
+    """First character in the context."""
+    end: int
+    """One past the last character."""
+    score: float
+    """Logit of the span: start logit + end logit."""
+    null_score: float
+    """Logit of "not in this window", on the same scale."""
+
+
+@runtime_checkable
+class ExtractsSpans(Protocol):
+    """Finds the span of a context that answers a question."""
+
+    def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
+        """The best span of each context for the question at the same place; contexts longer than the model reads are
+        covered by overlapping windows."""
+
+    def answer_probability(self, span: Span) -> float:
+        """Calibrated probability that the span answers its question; below 0.5 means "not in the text"."""
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Continues a prompt."""
+
+    context_length: int
+    """Tokens of prompt and answer together."""
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of `text`."""
+
+    def generate(self, prompt: str, sampling: Sampling, cancel: CancelToken) -> Iterator[Token]:
+        """Tokens one by one; special tokens in `prompt` are recognised, and none appears in the output.
+
+        Raises:
+            InputError: Prompt and `max_new_tokens` exceed the context length.
+            CancelledError, DeadlineExceededError: As the token says, within 0.2 s.
+        """
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Translates sentences."""
+
+    def language_pairs(self) -> frozenset[tuple[str, str]]:
+        """The (source, target) pairs the model really has, as ISO 639-1 codes."""
+
+    def translate(
+        self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
+    ) -> list[str]:
+        """The best translation of each sentence."""

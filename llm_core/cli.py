@@ -1,0 +1,139 @@
+"""The command line: the same tasks, models and trainings without the page.
+
+    python -m llm_core run TASK      JSON lines in, JSON lines out
+    python -m llm_core models        the catalogue, what is available and why not
+    python -m llm_core pull ID       fetch a model's files
+    python -m llm_core train RECIPE  reproduce a trained model
+    python -m llm_core evaluate ID   measure a model on a data set
+    python -m llm_core bench         measured ratios as tables
+
+Commands only parse, call and print; what they do lives in the modules they call, imported when a command needs them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from llm_core.errors import LlmCoreError
+from llm_core.settings import Settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+ModelOption = Annotated[str, typer.Option("--model", help="Catalogue id; auto takes the first that is available.")]
+InputOption = Annotated[Path | None, typer.Option("--input", help="JSON lines to read; standard input by default.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", help="File to write; standard output by default.")]
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder of data sets; default: the Hub's.")]
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help="classify, sentiment, translate, answer, complete or generate")],
+    model: ModelOption = "auto",
+    input: InputOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Run a task over JSON lines. A bad line gives {"error", "line"} in its place, and exit status 1 at the end."""
+    from llm_core.jsonl import run_jsonl
+    from llm_core.tasks import find_task
+
+    failures = run_jsonl(find_task(task), model, input, output, Settings())
+    raise typer.Exit(1 if failures else 0)
+
+
+@app.command()
+def models() -> None:
+    """List the catalogue: what each model does, what it costs, whether it can be had here."""
+    from llm_core.catalog import load_catalog
+    from llm_core.weights import WeightStore
+
+    catalog = load_catalog()
+    store = WeightStore(Settings(), catalog)
+    table = Table("id", "tasks", "languages", "parameters", "download", "licence", "available")
+    for spec in catalog.values():
+        availability = store.availability(spec)
+        state = "yes" if availability.available else "no"
+        table.add_row(
+            spec.id,
+            " ".join(spec.tasks),
+            " ".join(spec.languages[:4]) + (" …" if len(spec.languages) > 4 else ""),
+            f"{spec.parameters / 1e6:.1f}M",
+            f"{spec.download_bytes / 1e6:.1f} MB",
+            spec.licence,
+            f"{state}: {availability.reason}" if availability.reason else state,
+        )
+    Console().print(table)
+
+
+@app.command()
+def pull(
+    model_ids: Annotated[list[str] | None, typer.Argument(help="Catalogue ids.")] = None,
+    embedded: Annotated[bool, typer.Option("--embedded", help="All models of the embedded tier.")] = False,
+) -> None:
+    """Fetch the files of models and verify them, so that they work without a network."""
+    from llm_core.catalog import load_catalog
+    from llm_core.weights import WeightStore
+
+    catalog = load_catalog()
+    wanted = [catalog[model_id] for model_id in model_ids or ()]
+    wanted += [spec for spec in catalog.values() if embedded and spec.tier == "embedded"]
+    if not wanted:
+        raise typer.BadParameter("name a model, or give --embedded")
+    store = WeightStore(Settings(), catalog)
+    for spec in wanted:
+        typer.echo(f"{spec.id}: {store.files(spec).directory}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name or path of a recipe, such as qa-en.")],
+    data_dir: DataDirOption = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Default: models/NAME.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+) -> None:
+    """Train a model as its recipe says; writes weights, card and measured scores."""
+    from llm_core.development import train_recipe
+
+    typer.echo(train_recipe(recipe, data_dir, output, resume, Settings()))
+
+
+@app.command()
+def evaluate(
+    model_id: Annotated[str, typer.Argument(metavar="MODEL", help="Catalogue id.")],
+    data: Annotated[str, typer.Option("--data", help="Name of the data set.")],
+    data_dir: DataDirOption = None,
+    split: Annotated[str, typer.Option(help="Part of the data set.")] = "validation",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
+) -> None:
+    """Measure a model as it is served: through the task, in its precision, with its calibration."""
+    from llm_core.development import evaluate_model
+
+    for metric, value in evaluate_model(model_id, data, data_dir, split, limit, Settings()).items():
+        typer.echo(f"{data} {split} {metric}: {value:.4f}")
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Which; all by default.")] = None,
+) -> None:
+    """Measure speed and memory against named peers in the same run, as Markdown tables."""
+    from llm_core.bench import run_benchmarks
+
+    for table in run_benchmarks(names or [], Settings()):
+        typer.echo(table)
+
+
+def main() -> None:
+    """Entry point: errors meant for people are one line on standard error and exit status 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except LlmCoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

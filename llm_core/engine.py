@@ -1,0 +1,413 @@
+"""Runs tasks on models: the only mutable object that requests share.
+
+`Engine.run` chooses a model, brings it into memory, waits for the device, runs the task and measures it. It carries deadlines and
+cancellation, and turns whatever a runtime throws into the package's own errors. It knows tasks and backends only by their protocols.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import logging
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, TimeoutError
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_core.admission import Admission, Ticket
+from llm_core.backends.base import Backend, Classifies, Embeds, ExtractsSpans, LoadedModel, ModelFiles, Span
+from llm_core.batching import MicroBatcher, is_out_of_memory
+from llm_core.catalog import Catalog, ModelSpec, load_catalog
+from llm_core.errors import BackendError, InputError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
+from llm_core.hardware import default_device
+from llm_core.residency import Residency
+from llm_core.session import CapabilityT, Increment, Task
+from llm_core.settings import Settings
+from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progress, RunStats, Waiting
+from llm_core.weights import Availability, WeightStore
+
+logger = logging.getLogger(__name__)
+
+AUTO = "auto"
+ResultT = TypeVar("ResultT")
+_POLL_SECONDS = 0.05
+_DECODER_HEADS = frozenset({"causal_lm", "seq2seq"})
+
+
+class _RunsMany(Protocol):
+    """A task that serves many requests with one call of its model."""
+
+    def run_many(self, session: Any, requests: Sequence[Any]) -> list[Any]: ...
+
+
+class Engine:
+    """Serves requests from any thread.
+
+    Args:
+        catalog: What models exist.
+        weights: Where their files are.
+        settings: Bounds, threads, memory.
+        backends: A runtime by the name that entries use.
+    """
+
+    def __init__(
+        self, catalog: Catalog, weights: WeightStore, settings: Settings, backends: Mapping[str, Backend]
+    ) -> None:
+        self.catalog = catalog
+        self.settings = settings
+        self._weights = weights
+        self._backends = backends
+        self._residency = Residency(self._open, settings.memory_budget_bytes)
+        self._batcher = MicroBatcher(self._residency.free_idle)
+        self._admission = Admission(
+            max_waiting=settings.max_waiting, max_waiting_per_client=settings.max_waiting_per_client
+        )
+
+    @functools.cached_property
+    def device(self) -> str:
+        """The device models run on; looked up when the first request needs it, because that imports torch."""
+        return default_device()
+
+    def availability(self, spec: ModelSpec) -> Availability:
+        """Whether an entry can be had here, and if not, why and what would help."""
+        return self._weights.availability(spec)
+
+    def files(self, spec: ModelSpec) -> ModelFiles:
+        """An entry's verified files, fetched when needed."""
+        return self._weights.files(spec)
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many requests (run, wait)."""
+        return self._admission.load
+
+    def resident(self) -> dict[str, LoadedModel]:
+        """Models in memory, by id."""
+        return self._residency.resident()
+
+    def preload(self, model_id: str) -> Future[LoadedModel]:
+        """Start bringing a model into memory; the future is done when it is there."""
+        return self._residency.request(self.catalog[model_id])
+
+    def resolve(self, task: Task[Any, Any], request: Any, model_id: str = AUTO) -> ModelSpec:
+        """The entry that serves a request.
+
+        Args:
+            task: What to do.
+            request: Its validated request.
+            model_id: An entry's id, or ``"auto"`` for the first that is available: on a GPU the Hub tier first, otherwise the
+                embedded tier, and then Hub models only when they are on this machine already.
+
+        Raises:
+            UnknownModelError: No such entry.
+            InputError: The entry does not serve this request.
+            ModelUnavailableError: It cannot be had here, or none can.
+        """
+        candidates = task.candidates(self.catalog, request)
+        if model_id == AUTO:
+            return self._first_available(task, candidates)
+        spec = self.catalog[model_id]
+        if spec not in candidates:
+            others = ", ".join(candidate.id for candidate in candidates)
+            raise InputError("model", f"{model_id} does not serve this {task.name} request; these do: {others}")
+        self._require(spec)
+        return spec
+
+    def run(
+        self,
+        task: Task[Any, Any],
+        request: Any,
+        *,
+        model_id: str = AUTO,
+        client: str = "local",
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Event]:
+        """Serve one request.
+
+        Args:
+            task: What to do.
+            request: Its validated request.
+            model_id: As in `resolve`.
+            client: Whose request it is, for fairness.
+            cancel: Withdraws the request from another thread. Closing the iterator withdraws it as well.
+
+        Yields:
+            `Waiting` and `Loading` while nothing runs, then the task's increments, then `Completed`.
+
+        Raises:
+            LlmCoreError: Any of its kinds; nothing else.
+        """
+        cancel = cancel or CancelToken()
+        asked_at = time.monotonic()
+        try:
+            spec = self.resolve(task, request, model_id)
+            yield from self._until_loaded(spec, cancel)
+            ticket = self._admission.join(client, exclusive=spec.head in _DECODER_HEADS)
+            try:
+                yield from _until_granted(ticket, cancel)
+                yield from self._run_granted(task, request, spec, cancel, asked_at)
+            finally:
+                cancel.cancel()
+                ticket.release()
+        except (LlmCoreError, GeneratorExit):
+            raise
+        except Exception as error:
+            raise _as_backend_error(error) from error
+
+    def answer(self, task: Task[Any, ResultT], request: Any, **options: Any) -> Completed:
+        """As `run`, but only the last event."""
+        last: Event | None = None
+        for last in self.run(task, request, **options):
+            pass
+        assert isinstance(last, Completed)
+        return last
+
+    def run_many(self, task: Task[Any, ResultT], requests: Sequence[Any], *, model_id: str = AUTO) -> list[ResultT]:
+        """Results of many requests that one entry serves, with one call of the model where the task allows it.
+
+        Raises:
+            LlmCoreError: The first problem; no result is returned then.
+        """
+        if not hasattr(task, "run_many"):
+            return [self.answer(task, request, model_id=model_id).result for request in requests]
+        batch: Task[Any, list[ResultT]] = _Many(task)
+        results: list[ResultT] = self.answer(batch, tuple(requests), model_id=model_id).result
+        return results
+
+    def close(self) -> None:
+        """Stop the worker and free all models."""
+        self._batcher.close()
+        self._residency.close()
+
+    def _run_granted(
+        self, task: Task[Any, Any], request: Any, spec: ModelSpec, cancel: CancelToken, asked_at: float
+    ) -> Iterator[Event]:
+        with _EngineSession(self, spec, cancel) as session:
+            session.open(LoadedModel)
+            granted_at = time.monotonic()
+            cancel.allow(self.settings.request_seconds)
+            cancel.check()
+            steps = task.run(session, request)
+            first_at, tokens = None, 0
+            try:
+                while True:
+                    step = next(steps)
+                    if isinstance(step, Delta):
+                        first_at = first_at or time.monotonic()
+                        tokens += len(step.tokens)
+                    yield step
+            except StopIteration as stop:
+                result = stop.value
+            finally:
+                steps.close()
+            ended_at = time.monotonic()
+            yield Completed(
+                result,
+                RunStats(
+                    model_id=spec.id,
+                    device=session.device,
+                    first_token_ms=((first_at or ended_at) - granted_at) * 1000,
+                    total_ms=(ended_at - granted_at) * 1000,
+                    waited_ms=(granted_at - asked_at) * 1000,
+                    tokens=tokens,
+                ),
+            )
+
+    def _first_available(self, task: Task[Any, Any], candidates: tuple[ModelSpec, ...]) -> ModelSpec:
+        on_gpu = self.device != "cpu"
+        ordered = sorted(candidates, key=lambda spec: (spec.tier == "hub") != on_gpu)
+        for spec in ordered:
+            availability = self.availability(spec)
+            if availability.available and (on_gpu or spec.tier == "embedded" or availability.present):
+                return spec
+        if not candidates:
+            raise ModelUnavailableError(task.name, "the catalogue has no model for this request")
+        hub = [spec.id for spec in candidates if spec.tier == "hub" and self.availability(spec).available]
+        if hub:
+            raise ModelUnavailableError(
+                task.name,
+                "no embedded model serves this request",
+                f"Choose {' or '.join(hub)}, which will be downloaded",
+            )
+        first = self.availability(candidates[0])
+        raise ModelUnavailableError(candidates[0].id, first.reason, first.remedy)
+
+    def _require(self, spec: ModelSpec) -> None:
+        availability = self.availability(spec)
+        if not availability.available:
+            raise ModelUnavailableError(spec.id, availability.reason, availability.remedy)
+
+    def _open(self, spec: ModelSpec) -> LoadedModel:
+        started = time.monotonic()
+        model = self._backends[spec.backend].open(spec, self.files(spec))
+        logger.info("loaded %s on %s in %.2f s", spec.id, model.device, time.monotonic() - started)
+        return model
+
+    def _until_loaded(self, spec: ModelSpec, cancel: CancelToken) -> Iterator[Event]:
+        future = self._residency.request(spec)
+        if not future.done():
+            yield Loading(spec.id)
+        _result(future, cancel)
+
+
+class _EngineSession:
+    """The session of one request; keeps the models it opened in memory until the request ends."""
+
+    def __init__(self, engine: Engine, spec: ModelSpec, cancel: CancelToken) -> None:
+        self.spec = spec
+        self.cancel = cancel
+        self.device = ""
+        self._engine = engine
+        self._held = contextlib.ExitStack()
+        self._models: dict[str, LoadedModel] = {}
+
+    def __enter__(self) -> _EngineSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def open(self, capability: type[CapabilityT], model_id: str | None = None) -> CapabilityT:
+        """See `session.Session.open`."""
+        spec = self.spec if model_id is None else self._engine.catalog[model_id]
+        if spec.id not in self._models:
+            self._models[spec.id] = self._hold(spec)
+        model = self._models[spec.id]
+        if spec is self.spec:
+            self.device = model.device
+        if not isinstance(model, capability):
+            raise BackendError(f"{spec.id} cannot do this: its runtime does not offer {capability.__name__}")
+        if spec.head in _DECODER_HEADS or capability is LoadedModel:
+            return model
+        return _Batched(model, self._engine._batcher)  # type: ignore[return-value]
+
+    def companion(self, task: str, capability: type[CapabilityT]) -> CapabilityT:
+        """See `session.Session.companion`."""
+        for spec in self._engine.catalog.for_task(task):
+            if self._engine.availability(spec).available:
+                return self.open(capability, spec.id)
+        raise ModelUnavailableError(task, "no model of the catalogue that does this is available here")
+
+    def _hold(self, spec: ModelSpec) -> LoadedModel:
+        while True:
+            _result(self._engine._residency.request(spec), self.cancel)
+            model = self._held.enter_context(self._engine._residency.use(spec.id))
+            if model is not None:
+                return model
+
+
+class _Batched:
+    """An encoder whose calls share batches with those of other requests."""
+
+    def __init__(self, model: Any, batcher: MicroBatcher) -> None:
+        self._model = model
+        self._batcher = batcher
+
+    def classify(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
+        """See `Classifies.classify`."""
+        model: Classifies = self._model
+        return np.asarray(self._batcher.run((id(model), "classify"), model.classify, texts, cancel))
+
+    def embed(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
+        """See `Embeds.embed`."""
+        model: Embeds = self._model
+        return np.asarray(self._batcher.run((id(model), "embed"), model.embed, texts, cancel))
+
+    def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
+        """See `ExtractsSpans.extract`."""
+        model: ExtractsSpans = self._model
+
+        def extract_pairs(pairs: list[tuple[str, str]], batch_cancel: CancelToken) -> list[Span]:
+            return model.extract([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_cancel)
+
+        pairs = list(zip(questions, contexts, strict=True))
+        return self._batcher.run((id(model), "extract"), extract_pairs, pairs, cancel)
+
+    def answer_probability(self, span: Span) -> float:
+        """See `ExtractsSpans.answer_probability`."""
+        model: ExtractsSpans = self._model
+        return model.answer_probability(span)
+
+
+class _Many:
+    """A batch of requests as one request."""
+
+    name: ClassVar[str] = "many"
+    request_type: ClassVar[type[Any]] = tuple
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def candidates(self, catalog: Catalog, requests: tuple[Any, ...]) -> tuple[ModelSpec, ...]:
+        serving = [self._task.candidates(catalog, request) for request in requests]
+        return tuple(spec for spec in serving[0] if all(spec in others for others in serving))
+
+    def run(self, session: Any, requests: tuple[Any, ...]) -> Generator[Increment, None, list[Any]]:
+        yield Progress(0, len(requests))
+        task: _RunsMany = self._task
+        return task.run_many(session, requests)
+
+
+def create_engine(settings: Settings | None = None) -> Engine:
+    """An engine with the shipped catalogue and all runtimes; loads nothing yet."""
+    settings = settings or Settings()
+    catalog = load_catalog()
+    return Engine(catalog, WeightStore(settings, catalog), settings, LazyBackends(settings))
+
+
+class LazyBackends(Mapping[str, Backend]):
+    """Runtimes, each imported when its first model is opened: none is needed to serve the page."""
+
+    _CLASSES = {
+        "echo": "llm_core.backends.echo:EchoBackend",
+        "transformers": "llm_core.backends.transformers:TransformersBackend",
+        "llama_cpp": "llm_core.backends.llama_cpp:LlamaCppBackend",
+        "ctranslate2": "llm_core.backends.ctranslate2:CTranslate2Backend",
+    }
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: dict[str, Backend] = {}
+
+    def __getitem__(self, name: str) -> Backend:
+        if name not in self._opened:
+            module, _, cls = self._CLASSES[name].partition(":")
+            self._opened[name] = getattr(importlib.import_module(module), cls)(threads=self._settings.threads)
+        return self._opened[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._CLASSES)
+
+    def __len__(self) -> int:
+        return len(self._CLASSES)
+
+
+def _until_granted(ticket: Ticket, cancel: CancelToken) -> Iterator[Event]:
+    shown = -1
+    while not ticket.wait(_POLL_SECONDS):
+        cancel.check()
+        if (ahead := ticket.ahead) != shown:
+            shown = ahead
+            yield Waiting(ahead)
+
+
+def _result(future: Future[LoadedModel], cancel: CancelToken) -> LoadedModel:
+    """The loaded model; gives up waiting, not loading, when the request is withdrawn."""
+    while True:
+        try:
+            return future.result(timeout=_POLL_SECONDS)
+        except TimeoutError:
+            if future.done():
+                raise
+            cancel.check()
+
+
+def _as_backend_error(error: Exception) -> BackendError:
+    logger.exception("a runtime failed")
+    if is_out_of_memory(error):
+        return OutOfMemoryError("the device ran out of memory; try a shorter text or a smaller model")
+    return BackendError(f"the model's runtime failed ({type(error).__name__}); the log has the details")

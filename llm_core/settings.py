@@ -1,0 +1,45 @@
+"""Settings of one process, read once from the environment (prefix ``LLM_CORE_``) and passed on explicitly.
+
+No other module reads these variables. Nothing here touches the network or loads a model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from platformdirs import user_cache_path
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from llm_core.hardware import available_cores, available_memory_bytes
+
+REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What an operator may set; every field is an environment variable ``LLM_CORE_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="LLM_CORE_", frozen=True, extra="ignore")
+
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("llm-core"))
+    """Where fetched weights are kept."""
+    models_dir: Path = REPOSITORY_ROOT / "models"
+    """Weights that this project trained and ships."""
+    data_dir: Path | None = None
+    """Folder of data packs for `train` and `evaluate`; unset means the Hub's `datasets`."""
+    offline: bool = False
+    """Never ask the network for weights, not even whether it is there."""
+    hub_endpoint: str | None = None
+    """Another server that speaks the Hub's protocol; unset means huggingface_hub's own choice."""
+    hub_token: SecretStr | None = None
+    threads: Annotated[int, Field(ge=1)] = Field(default_factory=available_cores)
+    """CPU threads for models; by default the cores this container really has."""
+    memory_budget_bytes: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: available_memory_bytes() // 2)
+    """Loaded models together stay below it; the least recently used leave first."""
+    request_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """Longest time one request may take once it runs."""
+    max_waiting: Annotated[int, Field(ge=1)] = 64
+    """Requests that may wait for a device."""
+    max_waiting_per_client: Annotated[int, Field(ge=1)] = 8
+    """Of those, requests of one client."""

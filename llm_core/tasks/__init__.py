@@ -1,0 +1,26 @@
+"""What language models do here: one module a task, each with a request, a result and the logic between them."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from llm_core.errors import InputError
+from llm_core.session import Task
+
+TASK_NAMES = ("classify", "sentiment", "translate", "answer", "complete", "generate")
+
+
+def find_task(name: str) -> Task[Any, Any]:
+    """The task of that name; its module is imported only now.
+
+    Raises:
+        InputError: There is none; suggests the nearest.
+    """
+    if name not in TASK_NAMES:
+        close = difflib.get_close_matches(name, TASK_NAMES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise InputError("task", f"must be one of {', '.join(TASK_NAMES)}{hint}")
+    task: Task[Any, Any] = importlib.import_module(f"llm_core.tasks.{name}").TASK
+    return task
