@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from llm_core.errors import LlmCoreError
 from llm_core.settings import Settings
@@ -40,10 +41,13 @@ def run(
     output: OutputOption = None,
 ) -> None:
     """Run a task over JSON lines. A bad line gives {"error", "line"} in its place, and exit status 1 at the end."""
+    from llm_core.engine import create_engine
     from llm_core.jsonl import run_jsonl
     from llm_core.tasks import find_task
 
-    failures = run_jsonl(find_task(task), model, input, output, Settings())
+    chosen = find_task(task)
+    with closing(create_engine(Settings())) as engine:
+        failures = run_jsonl(engine, chosen, model, input, output)
     raise typer.Exit(1 if failures else 0)
 
 
@@ -55,20 +59,17 @@ def models() -> None:
 
     catalog = load_catalog()
     store = WeightStore(Settings(), catalog)
-    table = Table("id", "tasks", "languages", "parameters", "download", "licence", "available")
+    table = Table(Column("id", no_wrap=True), "does", "parameters · download · licence", "available here", box=None, pad_edge=False)
     for spec in catalog.values():
         availability = store.availability(spec)
         state = "yes" if availability.available else "no"
         table.add_row(
             spec.id,
-            " ".join(spec.tasks),
-            " ".join(spec.languages[:4]) + (" …" if len(spec.languages) > 4 else ""),
-            f"{spec.parameters / 1e6:.1f}M",
-            f"{spec.download_bytes / 1e6:.1f} MB",
-            spec.licence,
+            f"{', '.join(spec.tasks)} ({' '.join(spec.languages[:3])}{' …' if len(spec.languages) > 3 else ''})",
+            f"{spec.parameters / 1e6:.1f}M · {spec.download_bytes / 1e6:.1f} MB · {spec.licence}",
             f"{state}: {availability.reason}" if availability.reason else state,
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 @app.command()

@@ -8,17 +8,16 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from tqdm import tqdm
 
-from llm_core.engine import Engine, create_engine
+from llm_core.engine import AUTO, Engine
 from llm_core.errors import InputError, LlmCoreError
 from llm_core.session import Task
-from llm_core.settings import Settings
 
 BATCH_LINES = 256
 
@@ -33,15 +32,15 @@ class _Line:
         self.record = {"error": str(error), "line": self.number}
 
 
-def run_jsonl(task: Task[Any, Any], model_id: str, source: Path | None, target: Path | None, settings: Settings) -> int:
+def run_jsonl(engine: Engine, task: Task[Any, Any], model_id: str, source: Path | None, target: Path | None) -> int:
     """Run a task over JSON lines.
 
     Args:
+        engine: Serves the requests.
         task: What to do.
         model_id: Catalogue id or ``"auto"``.
         source: File to read; ``None`` means standard input.
         target: File to write; ``None`` means standard output.
-        settings: For the engine.
 
     Returns:
         How many lines failed; each has ``{"error", "line"}`` in its place.
@@ -50,13 +49,12 @@ def run_jsonl(task: Task[Any, Any], model_id: str, source: Path | None, target: 
         InputError: A file cannot be opened.
         UnknownModelError: There is no such model.
     """
+    if model_id != AUTO:
+        engine.catalog[model_id]
+    failures = 0
     with ExitStack() as stack:
         reader, writer = _open_files(stack, source, target)
-        engine = stack.enter_context(closing(create_engine(settings)))
-        if model_id != "auto":
-            engine.catalog[model_id]
         progress = stack.enter_context(tqdm(unit=" lines", desc=task.name, disable=not sys.stderr.isatty()))
-        failures = 0
         for lines in _batched(_numbered(reader), _batch_size(task)):
             _run_lines(engine, task, model_id, lines)
             for line in lines:
@@ -64,7 +62,7 @@ def run_jsonl(task: Task[Any, Any], model_id: str, source: Path | None, target: 
                 failures += "error" in line.record
             writer.flush()
             progress.update(len(lines))
-        return failures
+    return failures
 
 
 def _batch_size(task: Task[Any, Any]) -> int:

@@ -20,7 +20,9 @@ REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """What an operator may set; every field is an environment variable ``LLM_CORE_<FIELD>``."""
 
-    model_config = SettingsConfigDict(env_prefix="LLM_CORE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LLM_CORE_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("llm-core"))
     """Where fetched weights are kept."""
@@ -33,6 +35,7 @@ class Settings(BaseSettings):
     hub_endpoint: str | None = None
     """Another server that speaks the Hub's protocol; unset means huggingface_hub's own choice."""
     hub_token: SecretStr | None = None
+    """For models that need an account on the Hub."""
     threads: Annotated[int, Field(ge=1)] = Field(default_factory=available_cores)
     """CPU threads for models; by default the cores this container really has."""
     memory_budget_bytes: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: available_memory_bytes() // 2)

@@ -1,0 +1,72 @@
+"""The command line as a user types it, on the shipped catalogue, without a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from llm_core import cli
+from llm_core.catalog import load_catalog
+from llm_core.errors import LlmCoreError
+from llm_core.settings import REPOSITORY_ROOT
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("LLM_CORE_OFFLINE", "1")
+    yield
+
+
+def invoke(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.app, arguments)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
+
+
+def test_help_names_every_command() -> None:
+    output = invoke("--help")
+    assert all(command in output for command in ("run", "models", "pull", "train", "evaluate", "bench"))
+
+
+def test_models_lists_every_entry_with_its_state() -> None:
+    output = invoke("models")
+    assert all(model_id in output for model_id in load_catalog())
+    assert "no: " in output
+
+
+def test_an_unknown_task_suggests_the_nearest() -> None:
+    with pytest.raises(LlmCoreError, match="did you mean sentiment"):
+        invoke("run", "sentimant")
+
+
+def test_an_unknown_model_suggests_the_nearest() -> None:
+    with pytest.raises(LlmCoreError, match="did you mean minilm"):
+        invoke("pull", "minilmm")
+
+
+def test_pull_needs_to_know_what() -> None:
+    assert "name a model" in invoke("pull")
+
+
+def test_pull_offline_says_what_would_help() -> None:
+    with pytest.raises(LlmCoreError, match="opus-mt-en-zh is not available"):
+        invoke("pull", "opus-mt-en-zh")
+
+
+def test_an_unknown_benchmark_lists_the_known_ones() -> None:
+    with pytest.raises(LlmCoreError, match="must be one of startup"):
+        invoke("bench", "speed")
+
+
+def test_errors_are_one_line_without_a_traceback() -> None:
+    command = [sys.executable, "-m", "llm_core", "run", "nonsense"]
+    done = subprocess.run(command, cwd=REPOSITORY_ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: task: must be one of")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
