@@ -26,8 +26,10 @@ class LoadedModel(Protocol):
 
     spec: ModelSpec
     device: str
-    memory_bytes: int
-    """What it holds, in bytes; the engine evicts by it."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it holds, in bytes; the engine evicts by it. It may change, as models share weights."""
 
     def close(self) -> None:
         """Free the memory; the model is not used afterwards."""
@@ -72,7 +74,7 @@ class Span:
     score: float
     """Logit of the span: start logit + end logit."""
     null_score: float
-    """Logit of "not in this window", on the same scale."""
+    """Logit of "not in this context", on the same scale; the span is to be shown when `score` is greater."""
 
 
 @runtime_checkable
@@ -84,7 +86,7 @@ class ExtractsSpans(Protocol):
         covered by overlapping windows."""
 
     def answer_probability(self, span: Span) -> float:
-        """Calibrated probability that the span answers its question; below 0.5 means "not in the text"."""
+        """Calibrated probability that the span answers its question; whether to show it, `Span.null_score` says."""
 
 
 @runtime_checkable

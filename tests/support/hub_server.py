@@ -48,6 +48,7 @@ class HubServer:
         drop_at: For a file name, offsets in the file at which the connection breaks, one a request.
         fail: For a file name (or ``"api"``), status codes to answer with first, one a request.
         stall: Names of files that are never sent.
+        store_url: Address of another server that holds the files; GETs of files are redirected there, as the Hub does.
         pause: Seconds between pieces of 16 KB of a file, to be caught in the middle.
     """
 
@@ -60,6 +61,7 @@ class HubServer:
         self.fail: dict[str, list[int]] = {}
         self.stall: set[str] = set()
         self.pause = 0.0
+        self.store_url = ""
         self.released = threading.Event()
         self.lock = threading.Lock()
         self.base_url = ""
@@ -127,7 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, b"", {"X-Error-Code": "EntryNotFound" if commit else "RevisionNotFound"})
             return
         content = repository.commits[commit][name]
-        headers = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha256(content).hexdigest()}"', "Accept-Ranges": "bytes"}
+        if self.hub.store_url:
+            self._send(302, b"", {"Location": self.hub.store_url + self.path, "X-Repo-Commit": commit})
+            return
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        headers = {"X-Repo-Commit": commit, "ETag": etag, "Accept-Ranges": "bytes"}
         start = self._start(len(content))
         if start > 0:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
