@@ -1,0 +1,68 @@
+"""Numbers that turn a model's scores into honest probabilities, fitted on validation data and kept beside the
+weights.
+
+``calibration.json`` holds, for classifiers, ``temperature`` (Guo et al. 2017, arXiv:1706.04599) and for span
+extraction ``no_answer_threshold``, the margin (span score − null score) above which a span is shown, and the logistic
+curve ``answer_is_right`` (``slope``, ``intercept``) over margins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm_core.backends.transformers.checkpoint import read_json
+from llm_core.errors import WeightsError
+
+FILE_NAME = "calibration.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The identity by default: a checkpoint without the file is taken at its word."""
+
+    temperature: float = 1.0
+    """Divides a classifier's logits."""
+    no_answer_threshold: float = 0.0
+    """Margin from which a span is shown."""
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def answer_is_right(self, margin: float) -> float:
+        """Probability that a span with this margin answers its question; safe for infinite margins."""
+        return 0.5 * (1.0 + math.tanh((self.slope * margin + self.intercept) / 2))
+
+
+def read_calibration(directory: Path) -> Calibration:
+    """Calibration of the model in `directory`.
+
+    Raises:
+        WeightsError: A value is not a finite number, or temperature or slope is not positive.
+    """
+    file = directory / FILE_NAME
+    if not file.is_file():
+        return Calibration()
+    values = read_json(file)
+    curve = values.get("answer_is_right", {})
+    if not isinstance(curve, dict):
+        raise WeightsError(f"{directory.name}/{FILE_NAME}: answer_is_right must hold slope and intercept")
+    calibration = Calibration(
+        temperature=_number(values, "temperature", 1.0, directory),
+        no_answer_threshold=_number(values, "no_answer_threshold", 0.0, directory),
+        slope=_number(curve, "slope", 1.0, directory),
+        intercept=_number(curve, "intercept", 0.0, directory),
+    )
+    for name, value in (("temperature", calibration.temperature), ("slope", calibration.slope)):
+        if value <= 0:
+            raise WeightsError(f"{directory.name}/{FILE_NAME}: {name} must be positive, not {value!r}")
+    return calibration
+
+
+def _number(values: Mapping[str, Any], key: str, default: float, directory: Path) -> float:
+    value = values.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise WeightsError(f"{directory.name}/{FILE_NAME}: {key} must be a finite number, not {value!r}")
+    return float(value)

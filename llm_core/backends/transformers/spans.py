@@ -1,0 +1,92 @@
+"""Extractive question answering on an encoder: the best span of each context, with exact character offsets.
+
+Windows of question and context are cut by the same code as in training (`data.question_answering`), so that the model
+sees what it learned on. The windows of all contexts of a call are computed together.
+
+Shape legend: B = rows of a batch, T = tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from llm_core.backends.base import Span
+from llm_core.backends.transformers.encoder import EncoderModel
+from llm_core.backends.transformers.token_batches import TokenRow
+from llm_core.data.question_answering import MAX_QUESTION_TOKENS, QaWindow, make_windows
+from llm_core.types import CancelToken
+
+MAX_ANSWER_TOKENS = 30
+_SPECIAL_TOKENS = 4
+
+
+class SpanModel(EncoderModel):
+    """Finds answers in contexts; see `ExtractsSpans`."""
+
+    def compute(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Start and end logits, (B, T, 2)."""
+        outputs = self._model(**batch)
+        return torch.stack((outputs.start_logits, outputs.end_logits), dim=-1)
+
+    def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
+        """See `ExtractsSpans.extract`."""
+        pairs = [{"question": q, "context": c} for q, c in zip(questions, contexts, strict=True)]
+        windows = make_windows(self._tokenizer, pairs, self.max_tokens, self.stride)
+        logits = self.run([self._row(window) for window in windows], cancel)
+        found: list[list[Span]] = [[] for _ in pairs]
+        for window, window_logits in zip(windows, logits, strict=True):
+            found[window.row].append(best_span(window.offsets, window_logits))
+        threshold = self.calibration.no_answer_threshold
+        return [_trimmed(_best(spans, threshold), context) for spans, context in zip(found, contexts, strict=True)]
+
+    def answer_probability(self, span: Span) -> float:
+        """See `ExtractsSpans.answer_probability`."""
+        return self.calibration.answer_is_right(span.score - span.null_score + self.calibration.no_answer_threshold)
+
+    @property
+    def stride(self) -> int:
+        """Tokens that neighbouring windows share: a third of what a long question leaves."""
+        return max(1, (self.max_tokens - MAX_QUESTION_TOKENS - _SPECIAL_TOKENS) // 3)
+
+    def _row(self, window: QaWindow) -> TokenRow:
+        return TokenRow(window.input_ids, window.token_type_ids if self._with_types else None)
+
+
+def best_span(offsets: Sequence[tuple[int, int]], logits: NDArray[np.float32]) -> Span:
+    """The best span of one window.
+
+    Args:
+        offsets: Per token: character range in the context, or negative when it is not of the context.
+        logits: Start and end logits, shape (at least that many tokens, 2).
+    """
+    size = len(offsets)
+    inside = np.array([start >= 0 for start, _ in offsets])
+    null = float(logits[0].sum())
+    if not inside.any():
+        return Span(0, 0, -np.inf, null)
+    starts = np.where(inside, logits[:size, 0], -np.inf)
+    ends = np.pad(np.where(inside, logits[:size, 1], -np.inf), (0, MAX_ANSWER_TOKENS - 1), constant_values=-np.inf)
+    reachable = np.lib.stride_tricks.sliding_window_view(ends, MAX_ANSWER_TOKENS)  # (T, answer tokens)
+    scores = starts[:, None] + reachable
+    first, further = divmod(int(np.argmax(scores)), MAX_ANSWER_TOKENS)
+    return Span(offsets[first][0], offsets[first + further][1], float(scores[first, further]), null)
+
+
+def _best(spans: Sequence[Span], threshold: float) -> Span:
+    """The best of one context's windows; its rival is the window least sure that it holds no answer, as in training.
+
+    The fitted threshold is part of the null score, so that a span is to be shown when its score is the greater one.
+    """
+    best = max(spans, key=lambda span: span.score)
+    return Span(best.start, best.end, best.score, min(span.null_score for span in spans) + threshold)
+
+
+def _trimmed(span: Span, context: str) -> Span:
+    """Without the blanks that some tokenizers count to a word."""
+    text = context[span.start : span.end]
+    start = span.start + len(text) - len(text.lstrip())
+    return Span(start, max(start, span.start + len(text.rstrip())), span.score, span.null_score)

@@ -1,0 +1,172 @@
+"""Text of an uploaded document: plain text, Markdown, PDF or Word (.docx).
+
+What a file is, its bytes decide, not its name. Every way a file can be too large, broken, locked or empty of text is
+an `InputError` on the field ``document``. The module knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_core.errors import InputError
+from llm_core.limits import MAX_DOCUMENT_CHARS, MAX_UPLOAD_BYTES
+
+MAX_PAGES = 1_000
+MAX_UNPACKED_BYTES = 80_000_000
+"""All files inside a .docx together, unpacked."""
+MAX_PACKED_FILES = 2_000
+_FIELD = "document"
+_SNIFFED_BYTES = 1024
+_OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCODINGS = ["utf_8", "utf_16", "gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251"]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentText:
+    """What a file says."""
+
+    name: str
+    kind: str
+    """``text``, ``pdf`` or ``docx``."""
+    text: str
+
+
+def read_document(source: bytes | Path, name: str = "") -> DocumentText:
+    """Read a document.
+
+    Args:
+        source: Its bytes, or a file that the program chose (never a path that a visitor typed).
+        name: What the visitor calls it; only shown.
+
+    Raises:
+        InputError: It is too large, locked, broken, of another kind, or holds no text.
+    """
+    data = _bytes_of(source)
+    kind, read = _reader_for(data)
+    text = _cleaned(read(data))
+    if not text.strip():
+        raise InputError(_FIELD, _NO_TEXT.get(kind, "must hold some text"))
+    if len(text) > MAX_DOCUMENT_CHARS:
+        raise InputError(_FIELD, f"must have at most {MAX_DOCUMENT_CHARS:,} characters of text, it has {len(text):,}")
+    return DocumentText(name or (source.name if isinstance(source, Path) else ""), kind, text)
+
+
+_NO_TEXT = {
+    "pdf": "has no text in it; it is probably a scan: run text recognition (OCR) over it first, or paste the text"
+}
+
+
+def _bytes_of(source: bytes | Path) -> bytes:
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if size > MAX_UPLOAD_BYTES:
+        raise InputError(
+            _FIELD, f"must be at most {MAX_UPLOAD_BYTES // 1_000_000} MB large, it has {size / 1e6:.1f} MB"
+        )
+    return source.read_bytes() if isinstance(source, Path) else source
+
+
+def _reader_for(data: bytes) -> tuple[str, Callable[[bytes], str]]:
+    if b"%PDF-" in data[:_SNIFFED_BYTES]:
+        return "pdf", _read_pdf
+    if data.startswith(b"PK\x03\x04"):
+        return "docx", _read_docx
+    if data.startswith(_OLE_SIGNATURE):
+        raise InputError(
+            _FIELD, "is an old Word file or is locked by a password; save it as .docx without one, or as .pdf"
+        )
+    return "text", _read_text
+
+
+def _read_text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if not utf_16 and b"\x00" in data:
+        raise InputError(_FIELD, "must be a text, Markdown, PDF or Word (.docx) file; this is none of them")
+    from charset_normalizer import from_bytes
+
+    guess = from_bytes(data, cp_isolation=_ENCODINGS).best()
+    if guess is None:
+        raise InputError(_FIELD, "is in an encoding that was not recognised; save it as UTF-8")
+    return str(guess)
+
+
+def _read_pdf(data: bytes) -> str:
+    from pypdf import PdfReader
+
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        locked = reader.is_encrypted and not reader.decrypt("")
+        pages = 0 if locked else len(reader.pages)
+        text = "" if locked or pages > MAX_PAGES else _pdf_text(reader)
+    except InputError:
+        raise
+    except Exception as error:  # pypdf raises whatever a broken file leads it into
+        if "cryptography" in str(error):
+            raise InputError(_FIELD, _LOCKED) from error
+        raise InputError(_FIELD, f"is not a PDF that can be read ({type(error).__name__})") from error
+    if locked:
+        raise InputError(_FIELD, _LOCKED)
+    if pages > MAX_PAGES:
+        raise InputError(_FIELD, f"must have at most {MAX_PAGES} pages, it has {pages}")
+    return text
+
+
+_LOCKED = "is locked by a password; save a copy without one"
+
+
+def _pdf_text(reader: object) -> str:
+    pages: list[str] = []
+    length = 0
+    for page in reader.pages:  # type: ignore[attr-defined]
+        pages.append(page.extract_text())
+        length += len(pages[-1])
+        if length > MAX_DOCUMENT_CHARS:
+            raise InputError(_FIELD, f"must have at most {MAX_DOCUMENT_CHARS:,} characters of text; it has more")
+    # A word that was divided at the end of a line becomes whole again.
+    return re.sub(r"(?<=[a-z])-\n(?=[a-z])", "", "\n\n".join(pages))
+
+
+def _read_docx(data: bytes) -> str:
+    import docx
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _check_archive(archive)
+        document = docx.Document(io.BytesIO(data))
+        blocks = [_block_text(block) for block in document.iter_inner_content()]
+    except InputError:
+        raise
+    except Exception as error:  # python-docx and lxml raise whatever a broken file leads them into
+        raise InputError(_FIELD, f"is not a Word file that can be read ({type(error).__name__})") from error
+    return "\n\n".join(block for block in blocks if block.strip())
+
+
+def _check_archive(archive: zipfile.ZipFile) -> None:
+    """Refuse what is no Word file, or unpacks to far more than a document; sizes in the directory bound what zipfile
+    reads."""
+    entries = archive.infolist()
+    if "word/document.xml" not in {entry.filename for entry in entries}:
+        raise InputError(_FIELD, "is an archive or an Office file of another kind; of those only Word (.docx) is read")
+    if len(entries) > MAX_PACKED_FILES or sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+        raise InputError(_FIELD, f"unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB")
+
+
+def _block_text(block: object) -> str:
+    rows = getattr(block, "rows", None)
+    if rows is None:
+        return str(getattr(block, "text", ""))
+    return "\n".join("\t".join(cell.text for cell in row.cells) for row in rows)
+
+
+def _cleaned(text: str) -> str:
+    """Without what requests refuse: NUL, lone surrogates; and with one kind of line end."""
+    text = re.sub("[\x00\ud800-\udfff]", "", text)
+    return text.replace("\r\n", "\n").replace("\r", "\n")

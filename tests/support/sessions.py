@@ -1,0 +1,38 @@
+"""A session in memory: runs a task on given models, without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_core.session import Steps
+from llm_core.types import CancelToken
+
+
+class MemorySession:
+    """Serves one model, and companions by task."""
+
+    def __init__(
+        self, model: Any, companions: Mapping[str, Any] | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        self.spec = model.spec
+        self.cancel = cancel or CancelToken()
+        self._model = model
+        self._companions = dict(companions or {})
+
+    def open(self, capability: type[Any], model_id: str | None = None) -> Any:
+        assert isinstance(self._model, capability) and model_id in (None, self.spec.id)
+        return self._model
+
+    def companion(self, task: str, capability: type[Any]) -> Any:
+        assert isinstance(self._companions[task], capability)
+        return self._companions[task]
+
+
+def finish(steps: Steps[Any]) -> Any:
+    """The result of a task's run."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
