@@ -1,8 +1,8 @@
 """A decoder's prompt that keeps apart what a template wrote and what people wrote.
 
-A chat template marks turns by special tokens such as ``<|im_start|>``. A visitor who types that string must not open a turn, so a
-prompt is a row of segments: in markup, special tokens are recognised; in literal text, they are ordinary characters. `Prompt` is
-a `str` all the same, so that a runtime without special tokens may ignore the difference.
+A chat template marks turns by special tokens such as ``<|im_start|>``. A visitor who types that string must not open a
+turn, so a prompt is a row of segments: in markup, special tokens are recognised; in literal text, they are ordinary
+characters. `Prompt` is a `str` all the same, so that a runtime without special tokens may ignore the difference.
 
 The module knows no template and no tokenizer.
 """

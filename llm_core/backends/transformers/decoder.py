@@ -1,0 +1,227 @@
+"""Hub decoders (Llama, Qwen and their like) in memory: streamed, seeded, stopped between two tokens.
+
+The loop over tokens is ours, so that each token comes with the model's own probability, nothing runs on after the
+caller has left, and no thread is needed; what is computed in it (attention, caches, sampling filters) is transformers'.
+Prompts are read in pieces for the same reason. Special tokens count in markup only (`llm_core.prompt`): in literal text
+each is split after its first character.
+
+Shape legend: T = tokens, V = vocabulary.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+from transformers.utils import logging as transformers_logging
+
+from llm_core.backends.base import LoadedModel
+from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
+from llm_core.backends.transformers.precision import inference_dtype
+from llm_core.backends.transformers.text_stream import TextStream
+from llm_core.catalog import ModelSpec
+from llm_core.errors import InputError
+from llm_core.prompt import Segment, segments_of
+from llm_core.types import CancelToken, ModelFiles, Sampling, Token
+
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+_PREFILL_TOKENS = 256
+"""Tokens of prompt between two chances to stop: 0.15 s for 135M parameters in bfloat16 on two cores."""
+_MARKUP = re.compile(r"<.+>|\[.+\]")
+"""Some tokenizers do not flag their markup as special; it looks like this."""
+
+
+def open_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.dtype | None = None) -> LoadedModel:
+    """Load an entry whose head is ``"causal_lm"``.
+
+    Args:
+        spec: The entry; `context_length` bounds the checkpoint's own.
+        files: Its verified files.
+        device: torch device.
+        dtype: Format to compute in; default: the fastest the device has.
+
+    Raises:
+        WeightsError: The files are not a decoder's, or hold what is never read.
+        OutOfMemoryError: They do not fit.
+    """
+    check_checkpoint(files.directory)
+    with loading(spec.id):
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        config = AutoConfig.from_pretrained(files.directory, **options)
+        tokenizer = AutoTokenizer.from_pretrained(files.directory, **options)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            files.directory, config=config, dtype=dtype or inference_dtype(device), use_safetensors=True, **options
+        )
+        return DecoderModel(spec, model.to(device), tokenizer, device)
+
+
+class DecoderModel:
+    """A decoder in memory; see `backends.base.Generates`."""
+
+    def __init__(self, spec: ModelSpec, model: Any, tokenizer: Any, device: str) -> None:
+        self.spec = spec
+        self.device = device
+        self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
+        trained = getattr(model.config, "max_position_embeddings", None) or spec.context_length
+        self.context_length = min(spec.context_length, trained)
+        self._model = model
+        self._tokenizer = tokenizer
+        self._control = _control_tokens(tokenizer)
+        self._ends = frozenset(self._control.values()) | _end_ids(model, tokenizer)
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._model = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of a text or prompt, without those the model puts in front of every prompt."""
+        return sum(len(self._encode(segment)) for segment in segments_of(text))
+
+    def generate(self, prompt: str, sampling: Sampling, cancel: CancelToken) -> Generator[Token, None, str]:
+        """Tokens one by one; the generator returns why it ended, ``"stop"`` or ``"length"``.
+
+        Raises:
+            InputError: The prompt is empty, or it and `max_new_tokens` exceed the context length.
+            BackendError: The model failed.
+            CancelledError, DeadlineExceededError: As the token says.
+        """
+        ids = self._prompt_ids(prompt)
+        self._check_length(len(ids), sampling.max_new_tokens)
+        stream = TextStream(self._decode, sampling.stop)
+        finish = "length"
+        for token_id, log_probabilities in self._sample(ids, sampling, cancel):
+            if token_id in self._ends:
+                finish = "stop"
+                break
+            yield from stream.add(token_id, *self._likelihoods(token_id, log_probabilities, sampling.top_alternatives))
+            if stream.stopped:
+                return "stop"
+        yield from stream.finish()
+        return finish
+
+    def _sample(
+        self, ids: list[int], sampling: Sampling, cancel: CancelToken
+    ) -> Iterator[tuple[int, torch.Tensor | None]]:
+        """Up to `max_new_tokens` ids, each with the model's log-probabilities (V,) if they are asked for."""
+        random = torch.Generator(self.device)
+        random.seed() if sampling.seed is None else random.manual_seed(sampling.seed)
+        filters: Any = _filters(sampling)
+        cache = DynamicCache(config=self._model.config)
+        row_T = torch.tensor(ids, device=self.device)
+        logits_V = self._read(row_T, cache, cancel)
+        for _ in range(sampling.max_new_tokens):
+            cancel.check()
+            filtered_V = filters(row_T[None], logits_V[None])[0] if filters else logits_V
+            choice = _choose(filtered_V, sampling.temperature, random)
+            yield int(choice), torch.log_softmax(logits_V, -1) if sampling.top_alternatives else None
+            row_T = torch.cat([row_T, choice[None]])
+            logits_V = self._forward(choice[None], cache)
+
+    def _read(self, row_T: torch.Tensor, cache: DynamicCache, cancel: CancelToken) -> torch.Tensor:
+        """Bring the prompt into the cache; logits (V,) of what follows it."""
+        for piece in torch.split(row_T, _PREFILL_TOKENS):
+            cancel.check()
+            logits_V = self._forward(piece, cache)
+        return logits_V
+
+    def _forward(self, ids_T: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
+        with torch.inference_mode(), computing(self.spec.id):
+            output = self._model(input_ids=ids_T[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
+            logits: torch.Tensor = output.logits[0, -1].float()
+            return logits
+
+    def _likelihoods(
+        self, token_id: int, log_probabilities: torch.Tensor | None, alternatives: int
+    ) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+        if log_probabilities is None:
+            return None, ()
+        best = torch.topk(log_probabilities, min(alternatives, len(log_probabilities)))
+        likely = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
+        return float(log_probabilities[token_id].exp()), tuple((self._decode([other]), p) for other, p in likely)
+
+    def _decode(self, ids: list[int]) -> str:
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        ids = [token_id for segment in segments_of(prompt) for token_id in self._encode(segment)]
+        first = self._tokenizer.bos_token_id
+        automatic = self._tokenizer("").input_ids
+        return [first, *ids] if ids and first is not None and automatic[:1] == [first] != ids[:1] else ids
+
+    def _encode(self, segment: Segment) -> list[int]:
+        pieces = _without_control(segment.text, tuple(self._control)) if segment.literal else [segment.text]
+        return [i for piece in pieces for i in self._tokenizer(piece, add_special_tokens=False).input_ids]
+
+    def _check_length(self, prompt_tokens: int, new_tokens: int) -> None:
+        if prompt_tokens == 0:
+            raise InputError("prompt", "must not be empty")
+        if prompt_tokens + new_tokens > self.context_length:
+            raise InputError(
+                "prompt",
+                f"has {prompt_tokens} tokens; with max_new_tokens={new_tokens} that exceeds the model's "
+                f"{self.context_length} tokens",
+            )
+
+
+def _control_tokens(tokenizer: Any) -> dict[str, int]:
+    """Ids of the tokens that are markup: none of them is ever text."""
+    added = tokenizer.added_tokens_decoder.items()
+    control = {token.content: i for i, token in added if token.special or _MARKUP.fullmatch(token.content)}
+    return control | dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
+
+
+def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    ends = [model.generation_config.eos_token_id, model.config.eos_token_id, tokenizer.eos_token_id]
+    flat = [i for end in ends for i in (end if isinstance(end, list) else [end])]
+    return frozenset(i for i in flat if i is not None)
+
+
+def _without_control(text: str, control: tuple[str, ...]) -> list[str]:
+    """The text in pieces, none of which holds a control token."""
+    pattern = _any_of(control)
+    if pattern is None:
+        return [text]
+    # A lookahead, because control strings may overlap.
+    cuts = [0, *(match.start() + 1 for match in pattern.finditer(text)), len(text)]
+    return [text[start:end] for start, end in zip(cuts, cuts[1:], strict=False) if start < end]
+
+
+@functools.lru_cache(maxsize=8)
+def _any_of(control: tuple[str, ...]) -> re.Pattern[str] | None:
+    words = [re.escape(word) for word in control if len(word) > 1]
+    return re.compile(f"(?={'|'.join(words)})") if words else None
+
+
+def _filters(sampling: Sampling) -> LogitsProcessorList:
+    filters = LogitsProcessorList()
+    if sampling.repeat_penalty != 1.0:
+        filters.append(RepetitionPenaltyLogitsProcessor(sampling.repeat_penalty))
+    if sampling.temperature > 0:
+        if sampling.top_k:
+            filters.append(TopKLogitsWarper(sampling.top_k))
+        if sampling.top_p < 1.0:
+            filters.append(TopPLogitsWarper(sampling.top_p))
+        filters.append(TemperatureLogitsWarper(sampling.temperature))
+    return filters
+
+
+def _choose(logits_V: torch.Tensor, temperature: float, random: torch.Generator) -> torch.Tensor:
+    """One id, shape ()."""
+    if temperature <= 0:
+        return logits_V.argmax()
+    return torch.multinomial(logits_V.softmax(-1), 1, generator=random)[0]

@@ -1,0 +1,162 @@
+"""Text generation: one instruction or a conversation in, streamed text out.
+
+A conversation that has grown too long for the model loses its oldest turns, and the result says how many; the last
+message is never cut. What the model writes is literal text to its next turn, as is what people write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from llm_core.backends.base import Generates
+from llm_core.catalog import Catalog, ModelSpec
+from llm_core.errors import InputError
+from llm_core.limits import NewTokens, OptionalText, RepeatPenalty, Seed, Temperature, Text, TopP
+from llm_core.prompt import Prompt
+from llm_core.session import Session, Steps
+from llm_core.tasks.base import Request, Result
+from llm_core.tasks.decoding import FinishReason, decode
+from llm_core.tasks.language import check_language, is_chinese, readers
+from llm_core.tasks.prompts import WRITINGS, Role, Turn, chat_prompt
+from llm_core.types import Delta, Sampling, Token
+
+MAX_HISTORY_TURNS = 100
+
+
+class Message(BaseModel):
+    """One earlier message of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    role: Role
+    content: Text
+
+
+def _as_tuple(value: Any) -> Any:
+    """JSON has only lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class GenerateRequest(Request):
+    """What to write."""
+
+    prompt: Text
+    """The instruction, or the last message of a conversation."""
+    system: OptionalText = ""
+    """Instructions to the model; empty means those of the template, or a general one."""
+    history: Annotated[tuple[Message, ...], BeforeValidator(_as_tuple), Field(max_length=MAX_HISTORY_TURNS)] = ()
+    """Earlier messages, oldest first."""
+    template: Literal["story", "email", "product", "summary", "explanation"] | None = None
+    """Kind of text; the prompt then only says about what."""
+    max_new_tokens: NewTokens = 256
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.95
+    repeat_penalty: RepeatPenalty = 1.1
+    seed: Seed | None = None
+    """The same seed gives the same text; ``None`` draws a new one."""
+    top_alternatives: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many likely tokens to report at each place, with probabilities."""
+
+
+class GenerateResult(Result):
+    """What was written."""
+
+    record_fields: ClassVar[tuple[str, ...]] = ("text",)
+
+    text: str
+    finish_reason: FinishReason
+    """``"length"`` when `max_new_tokens` ended it."""
+    tokens: tuple[Token, ...] = ()
+    """With probabilities; empty unless `top_alternatives` asked for them."""
+    turns_left_out: int = 0
+    """Earliest messages of the conversation that did not fit into the model's context."""
+
+
+class GenerateTask:
+    """See `Task`."""
+
+    name: ClassVar[str] = "generate"
+    request_type: ClassVar[type[GenerateRequest]] = GenerateRequest
+
+    def candidates(self, catalog: Catalog, request: GenerateRequest) -> tuple[ModelSpec, ...]:
+        """Decoders that read the prompt's script."""
+        return readers(catalog.for_task("generate"), "prompt", request.prompt)
+
+    def run(self, session: Session, request: GenerateRequest) -> Steps[GenerateResult]:
+        """See `Task.run`."""
+        check_language(session.spec, "prompt", request.prompt)
+        model = session.open(Generates)
+        prompt, left_out = _fitting_prompt(model, session.spec.prompt_template, request)
+        tokens: list[Token] = []
+        steps = decode(model, prompt, _sampling(request), session.cancel)
+        finish_reason = yield from _from_first_letter(steps, tokens)
+        return GenerateResult(
+            text="".join(token.text for token in tokens).strip(),
+            finish_reason=finish_reason,
+            tokens=tuple(tokens) if request.top_alternatives else (),
+            turns_left_out=left_out,
+        )
+
+
+def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token]) -> Steps[FinishReason]:
+    """Pass deltas on without blanks before the first letter; note all tokens in `tokens`."""
+    started = False
+    try:
+        while True:
+            step = next(steps)
+            assert isinstance(step, Delta)
+            tokens.extend(step.tokens)
+            text = step.text if started else step.text.lstrip()
+            started = started or bool(text)
+            yield Delta(text, step.tokens)
+    except StopIteration as stop:
+        reason: FinishReason = stop.value
+        return reason
+    finally:
+        steps.close()
+
+
+def _sampling(request: GenerateRequest) -> Sampling:
+    return Sampling(
+        max_new_tokens=request.max_new_tokens,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        repeat_penalty=request.repeat_penalty,
+        seed=request.seed,
+        top_alternatives=request.top_alternatives,
+    )
+
+
+def _fitting_prompt(model: Generates, template: str | None, request: GenerateRequest) -> tuple[Prompt, int]:
+    """The prompt with as many of the latest turns as fit, and how many earlier ones were left out.
+
+    Raises:
+        InputError: Not even the last message fits.
+    """
+    writing = WRITINGS[request.template] if request.template else None
+    system = request.system or (writing.system if writing else "")
+    text = writing.wrap(request.prompt, chinese=is_chinese(request.prompt)) if writing else request.prompt
+    last = Turn("user", text)
+    history = [Turn(message.role, message.content) for message in request.history]
+    room = model.context_length - request.max_new_tokens
+    for left_out in _cuts(history):
+        prompt = chat_prompt(template, system, (*history[left_out:], last))
+        length = model.count_tokens(prompt)
+        if length <= room:
+            return prompt, left_out
+    raise InputError(
+        "prompt",
+        f"has {length} tokens with its instructions; the model takes {model.context_length}, of which "
+        f"max_new_tokens={request.max_new_tokens} are kept for the answer",
+    )
+
+
+def _cuts(history: Sequence[Turn]) -> list[int]:
+    """Where a conversation may start: with all of it, at a later message of the user, or with nothing."""
+    return [0, *(place for place, turn in enumerate(history) if place and turn.role == "user"), len(history)]
+
+
+TASK = GenerateTask()

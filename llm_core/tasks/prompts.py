@@ -1,0 +1,111 @@
+"""How text becomes a decoder's prompt: chat templates by name, the page's kinds of text, and prompts for code.
+
+A catalogue entry names its template (`ModelSpec.prompt_template`); templates are code here. Whatever people or models
+wrote goes in as literal text, so that special tokens typed by a visitor stay ordinary characters (`llm_core.prompt`).
+The module knows no model and no sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_core.errors import BackendError
+from llm_core.prompt import Prompt, Segment, literal, markup
+
+Role = Literal["user", "assistant"]
+FIM_TEMPLATE = "qwen_fim"
+"""Of models trained to fill in the middle between a prefix and a suffix (Bavarian et al. 2022, arXiv:2207.14255)."""
+DEFAULT_SYSTEM = "You are a helpful AI assistant."
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """One kind of text that the page offers."""
+
+    system: str
+    instruction: str
+    """Holds the visitor's text at ``{}``."""
+    instruction_zh: str
+
+    def wrap(self, text: str, *, chinese: bool) -> str:
+        """The request to the model, in the language of the text."""
+        return (self.instruction_zh if chinese else self.instruction).replace("{}", text)
+
+
+WRITINGS: dict[str, Writing] = {
+    "story": Writing(
+        "You are a storyteller. You write short, vivid stories with a beginning, a turn and an end.",
+        "Write a short story about this: {}",
+        "请写一个短篇故事，主题：{}",
+    ),
+    "email": Writing(
+        "You write short, polite and clear e-mails. Begin with a subject line and a greeting; end with a closing.",
+        "Write an e-mail for this purpose: {}",
+        "请写一封邮件，目的：{}",
+    ),
+    "product": Writing(
+        "You write product descriptions for an online shop: concrete, friendly, without exaggeration.",
+        "Write a product description for: {}",
+        "请为以下产品写一段商品介绍：{}",
+    ),
+    "summary": Writing(
+        "You summarize texts. Say only what the text says, in at most three sentences.",
+        "Summarize this text:\n\n{}",
+        "请用不超过三句话概括以下内容：\n\n{}",
+    ),
+    "explanation": Writing(
+        "You explain things in simple words, step by step, with one everyday example.",
+        "Explain this in simple words: {}",
+        "请用简单易懂的话解释：{}",
+    ),
+}
+
+
+def chat_prompt(template: str | None, system: str, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+    """A prompt whose continuation is the assistant's next message.
+
+    Args:
+        template: Name of a chat template; ``None`` means ``"plain"``.
+        system: Instructions that stand before the conversation; may be empty.
+        turns: The conversation so far, ending with a user's turn.
+        prefill: The beginning of the assistant's message, which the model then continues.
+
+    Raises:
+        BackendError: There is no such template.
+    """
+    name = template or "plain"
+    if name not in _CHAT_TEMPLATES:
+        raise BackendError(f"there is no chat template {name!r}; there are {', '.join(_CHAT_TEMPLATES)}")
+    return Prompt(*_CHAT_TEMPLATES[name](system, turns), literal(prefill))
+
+
+def fill_in_the_middle_prompt(prefix: str, suffix: str) -> Prompt:
+    """A prompt of the Qwen2.5-Coder family whose continuation stands between `prefix` and `suffix`."""
+    return Prompt(
+        markup("<|fim_prefix|>"), literal(prefix), markup("<|fim_suffix|>"), literal(suffix), markup("<|fim_middle|>")
+    )
+
+
+def _chatml(system: str, turns: Sequence[Turn]) -> list[Segment]:
+    segments: list[Segment] = []
+    for role, content in (("system", system or DEFAULT_SYSTEM), *((turn.role, turn.content) for turn in turns)):
+        segments += [markup(f"<|im_start|>{role}\n"), literal(content), markup("<|im_end|>\n")]
+    return [*segments, markup("<|im_start|>assistant\n")]
+
+
+def _plain(system: str, turns: Sequence[Turn]) -> list[Segment]:
+    """For models without chat markup: paragraphs; the model continues the last one."""
+    return [literal("\n\n".join(text for text in (system, *(turn.content for turn in turns)) if text))]
+
+
+_CHAT_TEMPLATES: dict[str, Callable[[str, Sequence[Turn]], list[Segment]]] = {"chatml": _chatml, "plain": _plain}
