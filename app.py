@@ -1,0 +1,56 @@
+"""Starts the page: ``python app.py --host 127.0.0.1 --port 7860``; also the entry of a Hugging Face Space.
+
+No model is loaded and no runtime imported before the page is up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import socket
+import sys
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until interrupted; a taken port is one line on standard error and exit status 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        _require_free(options.host, options.port)
+    except (OSError, OverflowError) as error:
+        sys.exit(f"error: cannot serve on {options.host}:{options.port}: {error}; choose another --port")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    from demos._page import build_page, launch_options, warm_up
+    from llm_core.engine import create_engine
+
+    with contextlib.closing(create_engine()) as engine:
+        page = build_page(engine)
+        page.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options())
+        warm_up(engine)
+        page.block_thread()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Serve the demo page.")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    return parser
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raise OSError unless `port` can be had; Gradio would look at the loopback address only, and show a traceback."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host.strip("[]"), port))
+
+
+if __name__ == "__main__":
+    main()
+else:  # `gradio app.py` and tests import the module and look for `demo`
+    from demos._page import build_page
+    from llm_core.engine import create_engine
+
+    demo = build_page(create_engine())

@@ -1,0 +1,67 @@
+"""Public endpoints: one function a tab, the same for `gradio_client`, plain HTTP and MCP.
+
+Each returns the record of the command line (`python -m llm_core run`). The functions are async generators, so that a
+client that leaves ends its request; the last value is the answer, earlier ones are what has been written so far.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Generator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from demos._demo import Demo, DemoContext
+from demos._handler import client_of
+from demos._stream import View, follow
+from llm_core.errors import LlmCoreError
+from llm_core.session import Task
+from llm_core.types import CancelToken, Event
+
+Record = dict[str, Any]
+
+
+async def serve(
+    ctx: DemoContext, task: Task[Any, Any], fields: Mapping[str, Any], model: str, request: gr.Request | None
+) -> AsyncGenerator[Record, None]:
+    """Run one request of an endpoint.
+
+    Args:
+        ctx: What the page is built with.
+        task: What to do.
+        fields: The request; ``None`` means that the client left a field out.
+        model: Catalogue id, or ``"auto"``.
+        request: Who asks.
+
+    Yields:
+        ``{"text": …}`` while the model writes, at last the task's record with ``model`` and ``seconds``.
+
+    Raises:
+        gr.Error: With a message for the caller.
+    """
+    try:
+        parsed = task.request_type.parse({name: value for name, value in fields.items() if value is not None})
+
+        def run(cancel: CancelToken) -> Generator[Event, None, None]:
+            yield from ctx.engine.run(task, parsed, model_id=model, client=client_of(request), cancel=cancel)
+
+        async with contextlib.aclosing(follow(run)) as views:
+            async for view in views:
+                yield _record(view)
+    except LlmCoreError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def publish(ctx: DemoContext, demo: Demo) -> None:
+    """Add a tab's endpoint to the page that is being built."""
+    gr.api(  # type: ignore[attr-defined]
+        demo.endpoint(ctx), api_name=demo.slug, concurrency_limit=None
+    )
+
+
+def _record(view: View) -> Record:
+    if view.stats is None:
+        return {"text": view.text}
+    seconds = round(view.stats.total_ms / 1000, 4)
+    return {**view.result.record(), "model": view.stats.model_id, "seconds": seconds}

@@ -1,0 +1,100 @@
+"""What a tab is, what it may use, and how tabs are found.
+
+A tab is a module of this package that defines ``DEMO``. It builds its components and says which endpoint it has;
+running requests, showing errors and stopping are the same for all and live in `_workbench` and `_handler`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradio.blocks import Block
+from gradio.i18n import I18nData
+
+import demos
+from demos import _i18n
+from demos._handler import Handler, Wiring, make_handler
+from llm_core.catalog import Catalog
+from llm_core.engine import Engine
+from llm_core.errors import UnknownModelError
+from llm_core.session import Task
+from llm_core.settings import Settings
+
+LoadUpdate = tuple[tuple[Block, ...], Callable[[], tuple[Any, ...]]]
+"""Components and the function that gives their new values."""
+
+
+@dataclass(frozen=True)
+class DemoContext:
+    """What tabs are built with."""
+
+    engine: Engine
+    on_load: list[LoadUpdate] = field(default_factory=list)
+    """What to bring up to date whenever a visitor opens the page; tabs add to it while they are built."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """What models exist."""
+        return self.engine.catalog
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator has set."""
+        return self.engine.settings
+
+    def t(self, key: str) -> I18nData:
+        """The visible string `key`."""
+        return _i18n.t(key)
+
+    def stream(self, wiring: Wiring) -> Handler:
+        """The event handler that runs a tab's requests: the only one there is."""
+        return make_handler(self, wiring)
+
+    def title_of(self, model_id: str) -> str:
+        """What visitors call a model."""
+        try:
+            return self.catalog[model_id].title
+        except UnknownModelError:
+            return model_id
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One tab."""
+
+    slug: str
+    """Name of the tab's module, of its endpoint and of its table in the string files."""
+    order: int
+    """Place among the tabs."""
+    icon: str
+    """One character before the title."""
+    task: Task[Any, Any]
+    """What the tab shows."""
+    build: Callable[[DemoContext], None]
+    """Creates the tab's components and events inside the current Gradio context."""
+    endpoint: Callable[[DemoContext], Callable[..., Any]]
+    """Makes the public function of the same name, see `_api`."""
+
+
+def discover() -> tuple[Demo, ...]:
+    """All tabs, in order.
+
+    Raises:
+        ValueError: Two tabs share a place, or a module defines no ``DEMO`` of its own name.
+    """
+    found = [_load(module.name) for module in pkgutil.iter_modules(demos.__path__) if not module.name.startswith("_")]
+    orders = [demo.order for demo in found]
+    if len(set(orders)) != len(orders):
+        raise ValueError(f"demos: orders must be unique, got {sorted(orders)}")
+    return tuple(sorted(found, key=lambda demo: demo.order))
+
+
+def _load(name: str) -> Demo:
+    demo = getattr(importlib.import_module(f"demos.{name}"), "DEMO", None)
+    if not isinstance(demo, Demo) or demo.slug != name:
+        raise ValueError(f"demos/{name}.py must define DEMO = Demo(slug={name!r}, …)")
+    return demo

@@ -1,0 +1,108 @@
+"""The only way a tab runs a request: an async generator that parses, follows, shows and always cleans up."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from demos._i18n import say
+from demos._messages import describe_phase, describe_stats, explain
+from demos._stream import View, follow
+from llm_core.session import Task
+from llm_core.types import CancelToken, Event
+
+if TYPE_CHECKING:
+    from demos._demo import DemoContext
+
+Updates = Mapping[Block, Any]
+Handler = Callable[..., AsyncGenerator[Updates, None]]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What differs between tabs, and the components that all have."""
+
+    task: Task[Any, Any]
+    to_request: Callable[..., Mapping[str, Any]]
+    """Maps the values of the input components to the fields of the task's request."""
+    render: Callable[..., Updates]
+    """Maps a view, and the values of the input components, to updates of the output components."""
+    message: Block
+    """Where errors appear."""
+    status: Sequence[Block]
+    """The four parts of the status line."""
+    stop: Block
+
+
+def client_of(request: gr.Request | None) -> str:
+    """Whose request it is, for fairness: the browser session, or the address of clients that have none."""
+    if request is None:
+        return "local"
+    return str(request.session_hash or getattr(request.client, "host", "local"))
+
+
+def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
+    """The event handler of a tab's Run button; its first value is the chosen model, the others are the tab's."""
+
+    async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
+        try:
+            parsed = wiring.task.request_type.parse(wiring.to_request(*values))
+            yield _started(wiring)
+
+            def run(cancel: CancelToken) -> Generator[Event, None, None]:
+                yield from ctx.engine.run(
+                    wiring.task, parsed, model_id=model_id, client=client_of(request), cancel=cancel
+                )
+
+            async with contextlib.aclosing(follow(run)) as views:
+                async for view in views:
+                    yield _shown(ctx, wiring, view, values)
+        except Exception as error:
+            yield _failed(wiring, error)
+
+    return handle
+
+
+def stopped(wiring: Wiring) -> dict[Block, Any]:
+    """What Stop leaves: the partial answer, and a page ready for the next request."""
+    return {**_status(wiring, say("status.stopped")), wiring.stop: gr.update(interactive=False)}
+
+
+def cleared(wiring: Wiring) -> dict[Block, Any]:
+    """What Clear leaves of the parts that all tabs have."""
+    return {**_status(wiring, say("status.ready")), wiring.message: "", wiring.stop: gr.update(interactive=False)}
+
+
+def _started(wiring: Wiring) -> dict[Block, Any]:
+    return {**_status(wiring, say("status.running")), wiring.message: "", wiring.stop: gr.update(interactive=True)}
+
+
+def _failed(wiring: Wiring, error: Exception) -> dict[Block, Any]:
+    return {
+        **_status(wiring, say("status.ready")),
+        wiring.message: explain(error),
+        wiring.stop: gr.update(interactive=False),
+    }
+
+
+def _shown(ctx: DemoContext, wiring: Wiring, view: View, values: tuple[Any, ...]) -> Updates:
+    if not view.changed:
+        return {wiring.stop: gr.update()}
+    updates: dict[Block, Any] = {}
+    if view.texts or view.stats is not None:
+        updates |= wiring.render(view, *values)
+        view.shown += 1
+    if view.stats is None:
+        return {**updates, wiring.status[0]: describe_phase(view)}
+    figures = describe_stats(ctx.title_of(view.stats.model_id), view.stats)
+    done = dict(zip(wiring.status, figures, strict=True))
+    return {**updates, **done, wiring.stop: gr.update(interactive=False)}
+
+
+def _status(wiring: Wiring, state: str) -> dict[Block, Any]:
+    return dict(zip(wiring.status, (state, "", "", ""), strict=True))

@@ -1,0 +1,55 @@
+"""Visible strings: read from ``i18n/{en,zh}.toml``, translated by the visitor's browser.
+
+Python never knows the language a visitor chose, so what a handler returns may hold at most one marker, which the
+browser replaces by the string of its language (see `say`). The module knows nothing of tasks.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+_FOLDER = Path(__file__).with_name("i18n")
+_LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
+"""A browser that asks for plain ``zh`` would otherwise get English."""
+
+
+@functools.cache
+def strings(language: str) -> Mapping[str, str]:
+    """All strings of one language by dotted key."""
+    return dict(_flattened(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))))
+
+
+def translations() -> gr.I18n:
+    """What `launch` needs to translate the page."""
+    return gr.I18n(**{locale: dict(strings(language)) for locale, language in _LOCALES.items()})
+
+
+def t(key: str) -> I18nData:
+    """The string `key`, for labels and other properties set while the page is built.
+
+    Raises:
+        KeyError: There is no such string; a page with holes is not built.
+    """
+    if key not in strings("en"):
+        raise KeyError(f"i18n: there is no string {key!r}")
+    return I18nData(key)
+
+
+def say(key: str, detail: str = "") -> str:
+    """The string `key` followed by language-neutral `detail`, for values that handlers return."""
+    return f"{t(key)}{' ' + detail if detail else ''}"
+
+
+def _flattened(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in tables.items():
+        if isinstance(value, str):
+            yield prefix + name, value
+        else:
+            yield from _flattened(value, f"{prefix}{name}.")

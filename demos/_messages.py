@@ -1,0 +1,96 @@
+"""What the page says: errors in plain words, and the figures of the status line.
+
+Each string holds at most one translated part, followed by language-neutral detail. Nothing here reveals paths, secrets
+or tracebacks: only deliberate errors are quoted, all others become a short apology.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from demos._i18n import say, strings
+from demos._stream import View
+from llm_core import errors
+from llm_core.types import Loading, Progress, RunStats, Waiting
+
+logger = logging.getLogger(__name__)
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$])")
+
+_RULES: tuple[tuple[str, str], ...] = (
+    ("must not be empty", "empty"),
+    ("is required", "empty"),
+    ("must have at most", "long"),
+    ("tokens", "long"),
+    ("must fit", "long"),
+    ("NUL", "characters"),
+    ("Unicode", "characters"),
+    ("combining", "characters"),
+    ("is mostly written in", "language"),
+)
+"""Fragments of rules that have a translated message, and its name."""
+
+
+def plain(text: str) -> str:
+    """`text` with Markdown's special characters escaped, so that it shows as itself."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def explain(error: Exception) -> str:
+    """What a visitor reads when a request fails; unexpected errors are logged, not shown."""
+    match error:
+        case errors.InputError():
+            return _explain_input(error)
+        case errors.BusyError(retry_after=seconds):
+            return say("error.busy", f"{max(1, round(seconds))} s")
+        case errors.DeadlineExceededError(seconds=seconds):
+            return say("error.deadline", f"{seconds:g} s")
+        case errors.CancelledError():
+            return say("status.stopped")
+        case errors.OutOfMemoryError():
+            return say("error.memory")
+        case errors.ModelUnavailableError():
+            return say("error.unavailable", plain(str(error)))
+        case errors.LlmCoreError():
+            return say("error.model", plain(str(error)))
+    logger.error("unexpected error while serving the page", exc_info=error)
+    return say("error.unexpected")
+
+
+def describe_phase(view: View) -> str:
+    """What a request that has not finished is busy with."""
+    match view.phase:
+        case Waiting(ahead=ahead):
+            return say("status.waiting", str(ahead))
+        case Loading(model_id=model_id):
+            return say("status.loading", plain(model_id))
+        case Progress(done=done, total=total) if total > 1:
+            return say("status.running", f"{done}/{total}")
+    return say("status.running")
+
+
+def describe_stats(title: str, stats: RunStats) -> tuple[str, str, str, str]:
+    """The four parts of the status line: model and device, first token, total, speed."""
+    speed = stats.tokens_per_second
+    streamed = stats.tokens > 0
+    return (
+        say("status.done", f"{plain(title)} · {stats.device}"),
+        say("status.first", _duration(stats.first_token_ms)) if streamed else "",
+        say("status.total", _duration(stats.total_ms)),
+        f"{speed:.0f} tokens/s" if speed else "",
+    )
+
+
+def _explain_input(error: errors.InputError) -> str:
+    rule = next((name for fragment, name in _RULES if fragment in error.rule), None)
+    if rule == "empty":
+        own = f"error.empty_{error.field}"
+        return say(own if own in strings("en") else "error.empty")
+    if error.field == "document":
+        return say("error.upload", plain(error.rule))
+    return say(f"error.{rule or 'input'}", plain(str(error)))
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"

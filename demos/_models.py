@@ -1,0 +1,86 @@
+"""The model menu's words: what each entry is called, costs and scores, and why some cannot be had here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gradio.i18n import I18nData
+
+from demos._demo import DemoContext
+from demos._i18n import say, t
+from demos._messages import plain
+from llm_core.catalog import ModelSpec
+from llm_core.engine import AUTO
+
+Choice = tuple[str | I18nData, str]
+
+
+def menu_choices(specs: Sequence[ModelSpec], reasons: Mapping[str, str] | None = None) -> list[Choice]:
+    """``auto`` and every entry; those with a reason (by id) why they cannot be had are marked."""
+    return [
+        (t("model.auto"), AUTO),
+        *((_menu_label(spec, (reasons or {}).get(spec.id, "")), spec.id) for spec in specs),
+    ]
+
+
+def unavailable(ctx: DemoContext, specs: Sequence[ModelSpec]) -> dict[str, str]:
+    """Why entries cannot be had here, by id; may ask the network for a moment."""
+    states = {spec.id: ctx.engine.availability(spec) for spec in specs}
+    return {model_id: state.reason for model_id, state in states.items() if not state.available}
+
+
+def describe_choice(ctx: DemoContext, specs: Sequence[ModelSpec], model_id: str) -> str:
+    """The line below the menu: what the chosen entry is, or why it cannot be had here."""
+    if model_id == AUTO:
+        spec = _preferred(ctx, specs)
+        if spec is None:
+            return say("model.none", plain(_remedy(ctx, specs)))
+        return say("model.chosen", f"**{plain(spec.title)}** · {_facts(spec)}")
+    spec = ctx.catalog[model_id]
+    availability = ctx.engine.availability(spec)
+    if not availability.available:
+        return say("model.unavailable", plain(f"{availability.reason}. {availability.remedy}".strip(". ") + "."))
+    return f"{plain(spec.summary)} {_facts(spec)}"
+
+
+def size_of(spec: ModelSpec) -> str:
+    """Download size of an entry in decimal units."""
+    return (
+        f"{spec.download_bytes / 1e9:.1f} GB" if spec.download_bytes >= 1e9 else f"{spec.download_bytes / 1e6:.0f} MB"
+    )
+
+
+def _menu_label(spec: ModelSpec, reason: str) -> str:
+    label = f"{spec.title} · {size_of(spec)} · {spec.licence}"
+    return f"✕ {label} ({reason})" if reason else label
+
+
+def _facts(spec: ModelSpec) -> str:
+    facts = [f"{_count(spec.parameters)} parameters", spec.licence, *(_score(score) for score in spec.scores[:3])]
+    if spec.training_data_licence:
+        facts.append(spec.training_data_licence)
+    return " · ".join(plain(fact) for fact in facts)
+
+
+def _score(score: object) -> str:
+    value = getattr(score, "value", 0.0)
+    shown = f"{value:.3f}" if value <= 1 else f"{value:.1f}"
+    return f"{getattr(score, 'data', '')} {getattr(score, 'metric', '')} {shown}"
+
+
+def _count(number: int) -> str:
+    return f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
+
+
+def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> ModelSpec | None:
+    """What ``auto`` takes on a machine without a GPU; asking for the device would import torch."""
+    ready = [(spec, ctx.engine.availability(spec)) for spec in specs]
+    embedded = (spec for spec, state in ready if state.available and (spec.tier == "embedded" or state.present))
+    return next(embedded, None)
+
+
+def _remedy(ctx: DemoContext, specs: Sequence[ModelSpec]) -> str:
+    if not specs:
+        return ""
+    first = ctx.engine.availability(specs[0])
+    return ". ".join(part for part in (first.reason, first.remedy) if part)

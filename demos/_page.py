@@ -1,0 +1,133 @@
+"""Assembles the page: header, one tab a demo, endpoints; and says how it is served.
+
+Building it loads no model and imports no runtime.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from demos._api import publish
+from demos._demo import DemoContext, discover
+from demos._i18n import t, translations
+from demos._security import BodyLimit, SecurityHeaders
+from demos._workbench import PRIVATE
+from llm_core.engine import Engine
+from llm_core.limits import MAX_UPLOAD_BYTES
+
+_ASSETS = Path(__file__).with_name("assets")
+_FONTS = (
+    "Inter",
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Noto Sans CJK SC",
+    "sans-serif",
+)
+_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+_BODY_MARGIN_BYTES = 1_000_000
+"""What a request may hold beside an upload of the largest size."""
+
+
+def build_page(engine: Engine) -> gr.Blocks:
+    """The whole page on an engine; launch it with `launch_options`."""
+    ctx = DemoContext(engine)
+    page: gr.Blocks = gr.Blocks(title="Language models, shown", analytics_enabled=False)
+    with page:
+        gr.Markdown(t("page.title"), elem_id="title")
+        gr.Markdown(t("page.pitch"), elem_id="pitch")
+        with gr.Tabs(elem_id="tabs", overflow_behavior="menu"):
+            for demo in discover():
+                with gr.Tab(f"{demo.icon} {t(f'{demo.slug}.title')}", id=demo.slug, elem_id=f"tab-{demo.slug}"):
+                    gr.Markdown(t(f"{demo.slug}.lead"), elem_classes=["lead"])
+                    demo.build(ctx)
+        for demo in discover():
+            publish(ctx, demo)
+        gr.Markdown(t("page.footer"), elem_id="foot")
+        _refresh_on_load(page, ctx)
+    # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.
+    page.queue(api_open=False, max_size=512, default_concurrency_limit=None)
+    return page
+
+
+def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:
+    components = [component for owned, _ in ctx.on_load for component in owned]
+    page.load(
+        lambda: tuple(value for _, values in ctx.on_load for value in values()),
+        outputs=components,
+        queue=False,
+        **PRIVATE,
+    )
+
+
+def launch_options() -> dict[str, Any]:
+    """Keyword arguments for `launch`: looks, languages, and what is not let in or out."""
+    return {
+        "theme": _theme(),
+        "css": (_ASSETS / "page.css").read_text(encoding="utf-8"),
+        "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
+        "i18n": translations(),
+        "footer_links": ["api", "settings"],
+        "run_history": False,
+        "share": False,
+        "show_error": False,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "mcp_server": True,
+        "max_file_size": MAX_UPLOAD_BYTES,
+        "app_kwargs": {
+            "middleware": [
+                Middleware(SecurityHeaders),
+                Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
+            ],
+            "docs_url": None,
+            "redoc_url": None,
+        },
+    }
+
+
+def _theme() -> gr.themes.Base:
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        font=_FONTS,
+        font_mono=_MONO,
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        # 4.5 : 1 at least on the backgrounds above (WCAG 2.2 AA).
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_label_text_color="*neutral_600",
+        block_title_text_color="*neutral_600",
+        input_placeholder_color="*neutral_500",
+        color_accent="*primary_700",
+        link_text_color="*primary_700",
+        block_border_width="1px",
+        block_shadow="none",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_text_color="white",
+        button_large_radius="*radius_md",
+    )
+
+
+def warm_up(engine: Engine) -> None:
+    """Load, in the background, the embedded models that are on this machine, so that first answers are quick too."""
+    _ = engine.device  # imports torch, which the first request would otherwise wait for
+    for spec in engine.catalog.values():
+        state = engine.availability(spec)
+        if spec.tier == "embedded" and state.available and state.present:
+            engine.preload(spec.id)

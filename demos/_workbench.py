@@ -1,0 +1,185 @@
+"""The frame that all tabs share: fields left, result right, examples below; model menu, Run, Stop, Clear, status line.
+
+A tab fills the frame with its own components and calls `connect` once. Nothing here knows a task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+
+from demos._demo import DemoContext
+from demos._handler import Updates, Wiring, cleared, stopped
+from demos._i18n import say
+from demos._models import describe_choice, menu_choices, unavailable
+from llm_core.catalog import ModelSpec
+from llm_core.engine import AUTO
+from llm_core.session import Task
+from llm_core.tasks.language import reads
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""For events of the page: they are no endpoints, and progress is shown in the status line."""
+
+
+class Workbench:
+    """One frame; a tab with two views has two.
+
+    Args:
+        ctx: What the tab is built with.
+        name: Prefix of element ids, unique on the page; the tab's slug for its first frame.
+        task: What Run runs.
+    """
+
+    def __init__(self, ctx: DemoContext, name: str, task: Task[Any, Any]) -> None:
+        self.ctx = ctx
+        self.name = name
+        self.task = task
+        self.specs = ctx.catalog.for_task(task.name)
+        self._choosers: Sequence[gr.Radio | gr.Dropdown] = ()
+        self._specs_of: Callable[..., Sequence[ModelSpec]] = lambda: self.specs
+
+    @contextlib.contextmanager
+    def frame(self) -> Iterator[None]:
+        """The whole of it; `fields`, `results` and `examples` go inside, in this order."""
+        with gr.Row(elem_id=self.name, elem_classes=["workbench"]):
+            yield
+
+    @contextlib.contextmanager
+    def fields(self) -> Iterator[None]:
+        """The left column: the tab's own fields, then what all tabs have."""
+        with gr.Column(elem_classes=["fields"], min_width=280):
+            yield
+            self.message = gr.Markdown("", elem_id=f"{self.name}-message", elem_classes=["problem"])
+            with gr.Row(elem_classes=["actions"]):
+                self.run = self._button("run", variant="primary")
+                self.stop = self._button("stop", variant="stop", interactive=False)
+                self.clear = self._button("clear", variant="secondary")
+            self._model_menu()
+
+    def narrow(self, choosers: Sequence[gr.Radio | gr.Dropdown], specs_of: Callable[..., Sequence[ModelSpec]]) -> None:
+        """Let the model menu follow what the visitor chose; call it inside `fields`.
+
+        Args:
+            choosers: Components whose values decide.
+            specs_of: Maps these values to the entries that serve them.
+        """
+        self._choosers, self._specs_of = choosers, specs_of
+
+    @contextlib.contextmanager
+    def results(self) -> Iterator[None]:
+        """The right column: the tab's result, then the status line."""
+        with gr.Column(elem_classes=["results"], min_width=280):
+            yield
+            with gr.Row(elem_id=f"{self.name}-status", elem_classes=["status"]):
+                self.status = [
+                    gr.Markdown(value, elem_classes=["figure"]) for value in (say("status.ready"), "", "", "")
+                ]
+
+    def examples(self, samples: Sequence[Sequence[Any]], inputs: Sequence[Component], labels: Sequence[str]) -> None:
+        """Samples that fill the fields and run at once.
+
+        Samples in a language that no embedded model of the menu reads are left out: an example must work everywhere.
+
+        Args:
+            samples: One row of values for `inputs` each.
+            inputs: The components that are filled.
+            labels: What each sample is called.
+        """
+        shown = [(list(sample), label) for sample, label in zip(samples, labels, strict=True) if self._readable(sample)]
+        with gr.Column(elem_classes=["examples"], min_width=280):
+            self.samples = gr.Examples(
+                examples=[sample for sample, _ in shown],
+                inputs=list(inputs),
+                example_labels=[label for _, label in shown],
+                label=self.ctx.t("common.examples"),
+                elem_id=f"{self.name}-examples",
+                api_visibility="private",
+                cache_examples=False,
+            )
+        press_run = f"() => setTimeout(() => document.querySelector('#{self.name}-run').click(), 60)"
+        self.samples.load_input_event.then(None, js=press_run, api_visibility="private")
+
+    def connect(
+        self,
+        *,
+        inputs: Sequence[Component],
+        outputs: Sequence[Component],
+        to_request: Callable[..., Mapping[str, Any]],
+        render: Callable[..., Updates],
+        submit: Sequence[Callable[..., Any]] = (),
+    ) -> None:
+        """Wire Run, Stop and Clear.
+
+        Args:
+            inputs: Components whose values are the request.
+            outputs: Components that `render` updates.
+            to_request: See `Wiring`.
+            render: See `Wiring`.
+            submit: Further triggers of Run, such as ``text.submit``.
+        """
+        wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop)
+        shared = [self.message, *self.status, self.stop]
+        running = gr.on(
+            [self.run.click, *submit],
+            self.ctx.stream(wiring),
+            inputs=[self.model, *inputs],
+            outputs=[*outputs, *shared],
+            concurrency_limit=None,
+            trigger_mode="once",
+            **PRIVATE,
+        )
+        self.stop.click(lambda: stopped(wiring), outputs=shared, cancels=[running], queue=False, **PRIVATE)
+        resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
+        blank: dict[Block, Any] = {component: component.value for component in resettable}
+        self.clear.click(
+            lambda: {**blank, **cleared(wiring)},
+            outputs=[*resettable, *shared],
+            cancels=[running],
+            queue=False,
+            **PRIVATE,
+        )
+
+    def _readable(self, sample: Sequence[Any]) -> bool:
+        embedded = [spec for spec in self.specs if spec.tier == "embedded"]
+        text = " ".join(value for value in sample if isinstance(value, str))
+        return not embedded or any(reads(spec, text) for spec in embedded)
+
+    def _model_menu(self) -> None:
+        chosen = [component.value for component in self._choosers]
+        with gr.Column(elem_classes=["model"]):
+            self.model = gr.Dropdown(
+                menu_choices(self._specs_of(*chosen)),
+                value=AUTO,
+                label=self.ctx.t("model.label"),
+                elem_id=f"{self.name}-model",
+                filterable=False,
+            )
+            self.note = gr.Markdown("", elem_id=f"{self.name}-note", elem_classes=["note"])
+        menu = [self.model, self.note]
+        self.model.change(self._describe, [self.model, *self._choosers], self.note, queue=False, **PRIVATE)
+        for chooser in self._choosers:
+            chooser.change(self._refresh, list(self._choosers), menu, queue=False, **PRIVATE)
+        self.ctx.on_load.append((tuple(menu), lambda: self._refresh(*chosen)))
+
+    def _describe(self, model_id: str, *chosen: Any) -> str:
+        return describe_choice(self.ctx, self._specs_of(*chosen), model_id)
+
+    def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
+        """Menu and note as things stand now; not done while the page is built, because it may ask the network."""
+        specs = self._specs_of(*chosen)
+        choices = menu_choices(specs, unavailable(self.ctx, specs))
+        return gr.update(choices=choices, value=AUTO), self._describe(AUTO, *chosen)
+
+    def _button(self, action: str, **options: Any) -> gr.Button:
+        return gr.Button(
+            self.ctx.t(f"common.{action}"),
+            elem_id=f"{self.name}-{action}",
+            elem_classes=[action],
+            min_width=80,
+            **options,
+        )

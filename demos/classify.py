@@ -1,0 +1,186 @@
+"""Text classification: into ready labels, labels the visitor makes up, or by examples the visitor gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from demos._api import Record, serve
+from demos._demo import Demo, DemoContext
+from demos._handler import Updates
+from demos._i18n import say, strings
+from demos._stream import View
+from demos._workbench import PRIVATE, Workbench
+from llm_core.catalog import ModelSpec
+from llm_core.tasks.classify import DEFAULT_LABEL_SET, TASK, ClassifyResult, label_sets
+from llm_core.tasks.few_shot import parse_examples
+
+READY, OWN_LABELS, OWN_EXAMPLES = "ready", "labels", "examples"
+MODES = (READY, OWN_LABELS, OWN_EXAMPLES)
+SHOWN_LABELS = 8
+
+SUPPORT = (
+    "My parcel never came | delivery\nWhere is my order? | delivery\nThe courier left it in the rain | delivery\n"
+    "I was charged twice | billing\nPlease refund the invoice | billing\nThe amount on my card is wrong | billing\n"
+    "The app crashes when I log in | technical\nI cannot reset my password | technical"
+)
+EXAMPLES = {
+    "News": (
+        READY,
+        DEFAULT_LABEL_SET,
+        "",
+        "",
+        "The central bank left interest rates unchanged on Thursday, and shares in Frankfurt closed slightly higher.",
+    ),
+    "Text message": (
+        READY,
+        "spam",
+        "",
+        "",
+        "WINNER!! You have been selected for a prize of 900 pounds. Call 09061701461 now!",
+    ),
+    "Encyclopedia": (
+        READY,
+        "dbpedia14",
+        "",
+        "",
+        "The Aurora is a steam locomotive built in 1848 for the Bavarian railways.",
+    ),
+    "My own labels": (
+        OWN_LABELS,
+        DEFAULT_LABEL_SET,
+        "cooking, travel, personal finance, gardening",
+        "",
+        "Water the tomatoes in the morning and pinch out the side shoots once a week.",
+    ),
+    "My own examples": (
+        OWN_EXAMPLES,
+        DEFAULT_LABEL_SET,
+        "",
+        SUPPORT,
+        "The courier says it was delivered, but nothing is here",
+    ),
+}
+
+
+def build(ctx: DemoContext) -> None:
+    """See `Demo.build`."""
+    bench = Workbench(ctx, DEMO.slug, TASK)
+    sets = ready_sets(ctx)
+    with bench.frame():
+        with bench.fields():
+            mode = gr.Radio(
+                [(ctx.t(f"classify.mode_{name}"), name) for name in MODES], value=READY, label=ctx.t("classify.mode")
+            )
+            label_set = gr.Dropdown(
+                [(_set_title(ctx, name), name) for name in sets],
+                value=DEFAULT_LABEL_SET,
+                label=ctx.t("classify.label_set"),
+                filterable=False,
+            )
+            labels = gr.Textbox(
+                label=ctx.t("classify.labels"), placeholder=ctx.t("classify.labels_placeholder"), visible=False
+            )
+            examples = gr.Textbox(
+                lines=6, max_lines=12, label=ctx.t("classify.own_examples"),
+                placeholder=ctx.t("classify.own_examples_placeholder"), visible=False,
+            )  # fmt: skip
+            text = gr.Textbox(
+                lines=5, max_lines=14, label=ctx.t("common.text"), placeholder=ctx.t("common.text_placeholder")
+            )
+            bench.narrow([mode, label_set], lambda mode, label_set: serving(ctx, mode, label_set))
+        with bench.results():
+            bars = gr.Label(label=ctx.t("classify.result"), num_top_classes=SHOWN_LABELS, elem_classes=["tall"])
+            remark = gr.Markdown("", elem_classes=["verdict"])
+        samples = [sample for sample in EXAMPLES.items() if sample[1][1] in sets]
+        bench.examples(
+            [sample for _, sample in samples], [mode, label_set, labels, examples, text], [name for name, _ in samples]
+        )
+
+    def render(view: View, *values: Any) -> Updates:
+        return {bars: view.result.scores, remark: describe(view.result)}
+
+    fields = [mode, label_set, labels, examples, text]
+    bench.connect(inputs=fields, outputs=[bars, remark], to_request=to_request, render=render, submit=[labels.submit])
+    mode.change(_fields_of, mode, [label_set, labels, examples], queue=False, **PRIVATE)
+
+
+def ready_sets(ctx: DemoContext) -> list[str]:
+    """Names of the ready label sets; the default one also when no model for it is there yet."""
+    return list(dict.fromkeys([DEFAULT_LABEL_SET, *label_sets(ctx.catalog)]))
+
+
+def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...]:
+    """Entries for the model menu: those trained for the label set, or those that embed."""
+    specs = ctx.catalog.for_task(DEMO.task.name)
+    return tuple(spec for spec in specs if (spec.label_set == label_set if mode == READY else spec.head == "embedding"))
+
+
+def _set_title(ctx: DemoContext, name: str) -> Any:
+    """What visitors call a label set; one without a translation goes by its name."""
+    key = f"classify.set_{name}"
+    return ctx.t(key) if key in strings("en") else name
+
+
+def _fields_of(mode: str) -> tuple[Any, ...]:
+    return tuple(gr.update(visible=mode == own) for own in MODES)
+
+
+def to_request(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:
+    """Fields of the request: those of the chosen mode only."""
+    if mode == OWN_LABELS:
+        return {"text": text, "labels": split_labels(labels)}
+    if mode == OWN_EXAMPLES:
+        return {"text": text, "examples": parse_examples(examples)}
+    return {"text": text, "label_set": label_set}
+
+
+def split_labels(written: str) -> list[str]:
+    """Labels between commas (Chinese ones too), semicolons or line ends."""
+    return [label.strip() for label in re.split(r"[,，、;；\n]", written) if label.strip()]
+
+
+def describe(result: ClassifyResult) -> str:
+    """For a classifier trained on the visitor's examples: how long that took and how well it does."""
+    if result.training_seconds is None:
+        return ""
+    seconds = f"{result.training_seconds * 1000:.0f} ms"
+    if result.left_out_accuracy is None:
+        return say("classify.trained", seconds)
+    return say("classify.trained_accuracy", f"{result.left_out_accuracy:.0%} ({seconds})")
+
+
+def endpoint(ctx: DemoContext) -> Callable[..., Any]:
+    """See `Demo.endpoint`."""
+
+    async def classify(
+        text: str,
+        labels: list[str] | None = None,
+        label_set: str | None = None,
+        examples: list[list[str]] | None = None,
+        model: str = "auto",
+        request: gr.Request | None = None,
+    ) -> AsyncGenerator[Record, None]:
+        """Sort a text into labels, with a probability for each; news topics unless other labels are given.
+
+        Args:
+            text: What to classify; at most 20,000 characters.
+            labels: Labels of your own to choose from, at least two.
+            label_set: Name of a ready label set instead: ag_news (news topics), dbpedia14 or spam.
+            examples: Pairs of text and label that teach labels of your own instead.
+            model: Catalogue id of the model to use; auto takes the best one that is available.
+
+        Returns:
+            A record with label, scores (probability by label), model and seconds.
+        """
+        fields = {"text": text, "labels": labels, "label_set": label_set, "examples": examples}
+        async for record in serve(ctx, TASK, fields, model, request):
+            yield record
+
+    return classify
+
+
+DEMO = Demo(slug="classify", order=10, icon="▤", task=TASK, build=build, endpoint=endpoint)

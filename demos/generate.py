@@ -1,0 +1,240 @@
+"""Text generation: one text from a template, or a conversation, streamed as the model writes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+
+from demos._api import Record, serve
+from demos._demo import Demo, DemoContext
+from demos._handler import Updates
+from demos._stream import View
+from demos._workbench import Workbench
+from llm_core.limits import MAX_NEW_TOKENS
+from llm_core.tasks.generate import TASK
+from llm_core.tasks.prompts import WRITINGS
+from llm_core.types import Token
+
+CHAT = "chat"
+FREE = "free"
+TEMPLATES = (FREE, *WRITINGS)
+BANDS = (
+    (0.9, "≥ 90 %", "#0d9488"),
+    (0.5, "50–90 %", "#84cc16"),
+    (0.1, "10–50 %", "#f59e0b"),
+    (0.0, "< 10 %", "#ef4444"),
+)
+"""Lowest probability, name and colour of each band of tokens."""
+EXAMPLES = {
+    "Story": ("story", "A lighthouse keeper who is afraid of the dark"),
+    "E-mail": ("email", "Ask the landlord to repair the heating before the weekend"),
+    "Product text": ("product", "A folding bicycle that fits under an office desk"),
+    "Explanation": ("explanation", "Why is the sky blue?"),
+    "写作": ("story", "一只想学会游泳的猫"),
+}
+CHAT_EXAMPLES = {
+    "Plan a day": "I have one day in Paris. What should I see in the morning?",
+    "Name ideas": "Suggest three names for a small bakery.",
+    "Explain": "What is a language model, in two sentences?",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The folded settings of one view; the order of its fields is the order of the request's values."""
+
+    system: Component
+    temperature: Component
+    top_p: Component
+    repeat_penalty: Component
+    max_new_tokens: Component
+    seed: Component
+
+
+def build(ctx: DemoContext) -> None:
+    """See `Demo.build`."""
+    with gr.Tabs(elem_classes=["views"]):
+        with gr.Tab(ctx.t("generate.write"), id="write"):
+            _build_write(ctx)
+        with gr.Tab(ctx.t("generate.chat"), id=CHAT):
+            _build_chat(ctx)
+
+
+def _build_write(ctx: DemoContext) -> None:
+    bench = Workbench(ctx, DEMO.slug, TASK)
+    with bench.frame():
+        with bench.fields():
+            template = gr.Radio(
+                [(ctx.t(f"generate.template_{name}"), name) for name in TEMPLATES],
+                value=FREE,
+                label=ctx.t("generate.template"),
+            )
+            prompt = gr.Textbox(
+                lines=3, max_lines=10, label=ctx.t("generate.prompt"), placeholder=ctx.t("generate.prompt_placeholder")
+            )
+            probabilities = gr.Checkbox(False, label=ctx.t("generate.probabilities"))
+            settings = _settings(ctx)
+        with bench.results():
+            text = gr.Textbox(
+                lines=15, max_lines=15, label=ctx.t("generate.result"), interactive=False, buttons=["copy"],
+                elem_id="generate-result",
+            )  # fmt: skip
+            tokens = gr.HighlightedText(
+                label=ctx.t("generate.tokens"),
+                color_map={name: colour for _, name, colour in BANDS},
+                show_legend=True,
+                show_inline_category=False,
+                visible=False,
+                elem_classes=["wrapped", "tokens"],
+            )
+        bench.examples(list(EXAMPLES.values()), [template, prompt], list(EXAMPLES))
+
+    def to_request(template: str, prompt: str, probabilities: bool, *values: Any) -> Mapping[str, Any]:
+        fields = {"prompt": prompt, "top_alternatives": int(bool(probabilities)), **_given(values)}
+        return fields if template == FREE else {**fields, "template": template}
+
+    def render(view: View, template: str, prompt: str, probabilities: bool, *values: Any) -> Updates:
+        if view.result is None:
+            return {text: view.text}
+        coloured = (
+            gr.update(value=color_tokens(view.result.tokens), visible=True)
+            if probabilities
+            else gr.update(visible=False)
+        )
+        return {text: view.result.text, tokens: coloured}
+
+    bench.connect(
+        inputs=[template, prompt, probabilities, *components_of(settings)],
+        outputs=[text, tokens],
+        to_request=to_request,
+        render=render,
+    )
+
+
+def _build_chat(ctx: DemoContext) -> None:
+    bench = Workbench(ctx, CHAT, TASK)
+    with bench.frame():
+        with bench.fields():
+            message = gr.Textbox(
+                lines=1, max_lines=8, label=ctx.t("generate.message"), placeholder=ctx.t("generate.message_placeholder")
+            )
+            settings = _settings(ctx)
+        with bench.results():
+            conversation = gr.Chatbot(
+                value=[],
+                label=ctx.t("generate.conversation"),
+                show_label=False,  # it would lie over the first words
+                height=420,
+                elem_id="chat-conversation",
+                buttons=["copy", "copy_all"],
+            )
+        bench.examples([[text] for text in CHAT_EXAMPLES.values()], [message], list(CHAT_EXAMPLES))
+
+    def to_request(message: str, history: Sequence[Mapping[str, Any]], *values: Any) -> Mapping[str, Any]:
+        return {"prompt": message, "history": plain_history(history), **_given(values)}
+
+    def render(view: View, said: str, history: Sequence[Mapping[str, Any]], *values: Any) -> Updates:
+        answer = view.text if view.result is None else view.result.text
+        turns = [*history, {"role": "user", "content": said}, {"role": "assistant", "content": answer}]
+        emptied: dict[Block, Any] = {message: ""} if view.shown == 0 else {}
+        return {conversation: turns, **emptied}
+
+    bench.connect(
+        inputs=[message, conversation, *components_of(settings)],
+        outputs=[conversation, message],
+        to_request=to_request,
+        render=render,
+        submit=[message.submit],
+    )
+
+
+def _settings(ctx: DemoContext) -> Settings:
+    with gr.Accordion(ctx.t("common.settings"), open=False):
+        return Settings(
+            system=gr.Textbox("", lines=2, label=ctx.t("generate.system")),
+            temperature=gr.Slider(0.0, 2.0, 0.7, step=0.05, label=ctx.t("generate.temperature")),
+            top_p=gr.Slider(0.05, 1.0, 0.95, step=0.05, label=ctx.t("generate.top_p")),
+            repeat_penalty=gr.Slider(1.0, 2.0, 1.1, step=0.05, label=ctx.t("generate.repeat_penalty")),
+            max_new_tokens=gr.Slider(16, MAX_NEW_TOKENS, 256, step=16, label=ctx.t("generate.max_new_tokens")),
+            seed=gr.Number(None, precision=0, minimum=0, label=ctx.t("generate.seed")),
+        )
+
+
+def components_of(settings: Settings) -> tuple[Component, ...]:
+    """The components in order (`dataclasses.astuple` would copy them)."""
+    return tuple(getattr(settings, name) for name in Settings.__dataclass_fields__)
+
+
+def _given(values: Sequence[Any]) -> dict[str, Any]:
+    """Request fields of the settings; what a visitor left empty is left to the task."""
+    named = dict(zip(Settings.__dataclass_fields__, values, strict=True))
+    return {name: value for name, value in named.items() if value not in (None, "")}
+
+
+def plain_history(history: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Turns as role and text: the page sends lists of parts, `gradio_client` plain strings."""
+    turns = [{"role": str(turn["role"]), "content": _text_of(turn["content"])} for turn in history]
+    return [turn for turn in turns if turn["content"].strip()]
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
+
+
+def color_tokens(tokens: Sequence[Token]) -> list[tuple[str, str | None]]:
+    """Each token with the band of its probability."""
+    return [(token.text, _band(token.probability)) for token in tokens]
+
+
+def _band(probability: float | None) -> str | None:
+    if probability is None:
+        return None
+    return next(name for lowest, name, _ in BANDS if probability >= lowest)
+
+
+def endpoint(ctx: DemoContext) -> Callable[..., Any]:
+    """See `Demo.endpoint`."""
+
+    async def generate(
+        prompt: str,
+        system: str | None = None,
+        max_new_tokens: int = 256,
+        temperature: float = 0.7,
+        seed: int | None = None,
+        model: str = "auto",
+        request: gr.Request | None = None,
+    ) -> AsyncGenerator[Record, None]:
+        """Write a text; the text so far streams while the model writes.
+
+        Args:
+            prompt: What to write or answer.
+            system: Instructions on how to answer, such as a role or a style.
+            max_new_tokens: Longest text in tokens, 1 to 1024.
+            temperature: 0 is predictable, 1 is daring; at most 2.
+            seed: The same seed gives the same text; a new one is drawn when it is left out.
+            model: Catalogue id of the model to use; auto takes the best one that is available.
+
+        Returns:
+            A record with text, model and seconds.
+        """
+        fields = {
+            "prompt": prompt,
+            "system": system,
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "seed": seed,
+        }
+        async for record in serve(ctx, TASK, fields, model, request):
+            yield record
+
+    return generate
+
+
+DEMO = Demo(slug="generate", order=60, icon="✎", task=TASK, build=build, endpoint=endpoint)

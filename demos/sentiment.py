@@ -1,0 +1,79 @@
+"""Sentiment: how a text feels as a whole, and sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import gradio as gr
+
+from demos._api import Record, serve
+from demos._demo import Demo, DemoContext
+from demos._handler import Updates
+from demos._stream import View
+from demos._workbench import Workbench
+from llm_core.tasks.sentiment import TASK, SentimentResult
+
+COLOURS = {"positive": "#10b981", "neutral": "#94a3b8", "negative": "#ef4444"}
+EXAMPLES = {
+    "Hotel, mixed": "The room was spotless and the view breathtaking. Breakfast, sadly, was cold. We left at noon.",
+    "Film": "I kept waiting for this film to start, and then it was over. What a waste of two hours.",
+    "Thank-you note": "You fixed in ten minutes what had bothered us for weeks. Thank you so much!",
+    "Plain fact": "The library opens at nine and closes at six.",
+    "微博": "这家餐厅的服务太好了，菜也很好吃，下次还会再来！",
+}
+
+
+def build(ctx: DemoContext) -> None:
+    """See `Demo.build`."""
+    bench = Workbench(ctx, DEMO.slug, TASK)
+    with bench.frame():
+        with bench.fields():
+            text = gr.Textbox(
+                lines=6, max_lines=14, label=ctx.t("common.text"), placeholder=ctx.t("common.text_placeholder")
+            )
+        with bench.results():
+            whole = gr.Label(label=ctx.t("sentiment.result"), elem_classes=["steady"])
+            sentences = gr.HighlightedText(
+                label=ctx.t("sentiment.sentences"), color_map=COLOURS, elem_classes=["wrapped"], show_whitespaces=False
+            )
+        bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
+
+    def render(view: View, text: str) -> Updates:
+        return {whole: view.result.scores, sentences: mark_sentences(text, view.result)}
+
+    bench.connect(inputs=[text], outputs=[whole, sentences], to_request=lambda text: {"text": text}, render=render)
+
+
+def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:
+    """The whole text in pieces, each sentence with its label, what lies between with none."""
+    pieces: list[tuple[str, str | None]] = []
+    position = 0
+    for sentence in result.sentences:
+        pieces += [(text[position : sentence.start], None), (text[sentence.start : sentence.end], sentence.label)]
+        position = sentence.end
+    return [piece for piece in [*pieces, (text[position:], None)] if piece[0]]
+
+
+def endpoint(ctx: DemoContext) -> Callable[..., Any]:
+    """See `Demo.endpoint`."""
+
+    async def sentiment(
+        text: str, model: str = "auto", request: gr.Request | None = None
+    ) -> AsyncGenerator[Record, None]:
+        """Tell whether a text is positive, neutral or negative, with a probability for each.
+
+        Args:
+            text: What to judge, such as a review or a message; at most 20,000 characters.
+            model: Catalogue id of the model to use; auto takes the best one that is available.
+
+        Returns:
+            A record with label, scores (probability by label), model and seconds.
+        """
+        async for record in serve(ctx, TASK, {"text": text}, model, request):
+            yield record
+
+    return sentiment
+
+
+DEMO = Demo(slug="sentiment", order=20, icon="☺", task=TASK, build=build, endpoint=endpoint)

@@ -1,0 +1,84 @@
+"""What visitors read when something goes wrong, and the figures of an answer."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from demos._i18n import say, strings, t
+from demos._messages import describe_phase, describe_stats, explain, plain
+from demos._stream import View
+from llm_core import errors
+from llm_core.types import Loading, Progress, RunStats, Waiting
+
+
+def key_of(message: str) -> str:
+    """The key of the one translated part."""
+    assert message.count("__i18n__") == 1
+    return message.split('"key": "')[1].split('"')[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "key", "detail"),
+    [
+        (errors.InputError("text", "must not be empty"), "error.empty_text", ""),
+        (errors.InputError("labels", "must not be empty"), "error.empty", ""),
+        (errors.InputError("text", "must have at most 20000 characters"), "error.long", "20000"),
+        (errors.InputError("text", "must not contain NUL characters"), "error.characters", ""),
+        (errors.InputError("temperature", "must be at most 2.0", 7.0), "error.input", "7.0"),
+        (errors.BusyError("the queue is full", 11.6), "error.busy", "12 s"),
+        (errors.DeadlineExceededError(120.0), "error.deadline", "120 s"),
+        (errors.OutOfMemoryError("out of memory"), "error.memory", ""),
+        (errors.ModelUnavailableError("opus", "needs the Hub", "Connect."), "error.unavailable", "Connect."),
+        (errors.BackendError("the runtime failed"), "error.model", "the runtime failed"),
+    ],
+)
+def test_deliberate_errors_are_explained(error: Exception, key: str, detail: str) -> None:
+    message = explain(error)
+    assert key_of(message) == key
+    assert key in strings("en")
+    assert detail in message
+
+
+def test_unexpected_errors_say_nothing_and_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        message = explain(RuntimeError("/home/someone/token hf_secret"))
+    assert key_of(message) == "error.unexpected"
+    assert "hf_secret" not in message and "/home" not in message
+    assert "unexpected error" in caplog.text
+
+
+def test_plain_text_cannot_become_markup() -> None:
+    hostile = "![x](http://evil/?q=1) <img src=x> **bold** [a](javascript:alert(1))\n# head"
+    shown = plain(hostile)
+    assert "\n" not in shown
+    for character in "![]()<>*#":
+        assert shown.count(character) == shown.count("\\" + character)
+
+
+def test_phases_are_named() -> None:
+    view = View()
+    assert key_of(describe_phase(view)) == "status.running"
+    for event, key, detail in (
+        (Waiting(3), "status.waiting", "3"),
+        (Loading("minilm"), "status.loading", "minilm"),
+        (Progress(4, 9), "status.running", "4/9"),
+    ):
+        view.take(event)
+        assert key_of(describe_phase(view)) == key
+        assert detail in describe_phase(view)
+
+
+def test_status_line_of_a_decoder_and_of_an_encoder() -> None:
+    decoder = describe_stats("SmolLM2", RunStats("smollm2", "cpu", 73.4, 1073.4, tokens=151))
+    assert "SmolLM2 · cpu" in decoder[0] and "73 ms" in decoder[1] and "1.07 s" in decoder[2]
+    assert decoder[3] == "150 tokens/s"
+    encoder = describe_stats("MiniLM", RunStats("minilm", "cpu", 8.0, 8.0))
+    assert encoder[1] == encoder[3] == ""
+
+
+def test_unknown_strings_are_refused() -> None:
+    with pytest.raises(KeyError, match="no string 'common.nothing'"):
+        t("common.nothing")
+    assert say("status.waiting", "2").endswith("} 2")
