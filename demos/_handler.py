@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,6 +15,7 @@ from gradio.blocks import Block
 from demos._i18n import say
 from demos._messages import describe_phase, describe_stats, explain
 from demos._stream import View, follow
+from llm_core.errors import CancelledError
 from llm_core.session import Task
 from llm_core.types import CancelToken, Event
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 Updates = Mapping[Block, Any]
 Handler = Callable[..., AsyncGenerator[Updates, None]]
+STOP_SECONDS = 2.0
+"""Longest time Stop waits for the run to end; it ends by itself later, if the machine is that busy."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Wiring:
     status: Sequence[Block]
     """The four parts of the status line."""
     stop: Block
+    runs: dict[str, CancelToken] = field(default_factory=dict)
+    """What is running, by browser session: one run a session and tab."""
 
 
 def client_of(request: gr.Request | None) -> str:
@@ -50,25 +57,45 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
     """The event handler of a tab's Run button; its first value is the chosen model, the others are the tab's."""
 
     async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
+        session, cancel = client_of(request), CancelToken()
         try:
             parsed = wiring.task.request_type.parse(wiring.to_request(*values))
+            wiring.runs[session] = cancel
             yield _started(wiring)
 
             def run(cancel: CancelToken) -> Generator[Event, None, None]:
-                yield from ctx.engine.run(
-                    wiring.task, parsed, model_id=model_id, client=client_of(request), cancel=cancel
-                )
+                yield from ctx.engine.run(wiring.task, parsed, model_id=model_id, client=session, cancel=cancel)
 
-            async with contextlib.aclosing(follow(run)) as views:
+            async with contextlib.aclosing(follow(run, cancel)) as views:
                 async for view in views:
                     yield _shown(ctx, wiring, view, values)
+        except CancelledError:
+            yield _stopped(wiring)
         except Exception as error:
             yield _failed(wiring, error)
+        finally:
+            wiring.runs.pop(session, None)
 
     return handle
 
 
-def stopped(wiring: Wiring) -> dict[Block, Any]:
+def make_stopper(wiring: Wiring) -> Callable[[gr.Request], Awaitable[None]]:
+    """The event handler of Stop: ends the session's run and returns once it has said so itself.
+
+    Gradio's own `cancels` would race with the last updates of the run, which could then overwrite "stopped".
+    """
+
+    async def stop(request: gr.Request) -> None:
+        session, deadline = client_of(request), time.monotonic() + STOP_SECONDS
+        if (cancel := wiring.runs.get(session)) is not None:
+            cancel.cancel()
+        while session in wiring.runs and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+
+    return stop
+
+
+def _stopped(wiring: Wiring) -> dict[Block, Any]:
     """What Stop leaves: the partial answer, and a page ready for the next request."""
     return {**_status(wiring, say("status.stopped")), wiring.stop: gr.update(interactive=False)}
 

@@ -56,16 +56,10 @@ def _menu_label(spec: ModelSpec, reason: str) -> str:
 
 
 def _facts(spec: ModelSpec) -> str:
-    facts = [f"{_count(spec.parameters)} parameters", spec.licence, *(_score(score) for score in spec.scores[:3])]
+    facts = [f"{_count(spec.parameters)} parameters", spec.licence, *(str(score) for score in spec.scores[:3])]
     if spec.training_data_licence:
         facts.append(spec.training_data_licence)
     return " · ".join(plain(fact) for fact in facts)
-
-
-def _score(score: object) -> str:
-    value = getattr(score, "value", 0.0)
-    shown = f"{value:.3f}" if value <= 1 else f"{value:.1f}"
-    return f"{getattr(score, 'data', '')} {getattr(score, 'metric', '')} {shown}"
 
 
 def _count(number: int) -> str:

@@ -62,16 +62,17 @@ class View:
             self.phase = event
 
 
-async def follow(run: Run) -> AsyncGenerator[View, None]:
+async def follow(run: Run, cancel: CancelToken | None = None) -> AsyncGenerator[View, None]:
     """Yield the (same, growing) view of a request, at least every `HEARTBEAT_SECONDS`, until it is complete.
 
     Args:
         run: Starts the request; called in another thread, with the token that withdraws it.
+        cancel: That token, for callers who withdraw requests otherwise than by closing the generator.
 
     Raises:
         LlmCoreError: What the request raised.
     """
-    cancel = CancelToken()
+    cancel = cancel or CancelToken()
     arrivals: Arrivals = asyncio.Queue()
     pump = threading.Thread(
         target=_pump, args=(run, cancel, arrivals, asyncio.get_running_loop()), name="request", daemon=True

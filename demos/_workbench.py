@@ -14,7 +14,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from demos._demo import DemoContext
-from demos._handler import Updates, Wiring, cleared, stopped
+from demos._handler import Updates, Wiring, cleared, make_stopper
 from demos._i18n import say
 from demos._models import describe_choice, menu_choices, unavailable
 from llm_core.catalog import ModelSpec
@@ -124,7 +124,7 @@ class Workbench:
         """
         wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop)
         shared = [self.message, *self.status, self.stop]
-        running = gr.on(
+        gr.on(
             [self.run.click, *submit],
             self.ctx.stream(wiring),
             inputs=[self.model, *inputs],
@@ -133,14 +133,14 @@ class Workbench:
             trigger_mode="once",
             **PRIVATE,
         )
-        self.stop.click(lambda: stopped(wiring), outputs=shared, cancels=[running], queue=False, **PRIVATE)
+        self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
         blank: dict[Block, Any] = {component: component.value for component in resettable}
-        self.clear.click(
+        # Through the queue, so that it comes after the last update of the run that it ends.
+        self.clear.click(make_stopper(wiring), queue=False, **PRIVATE).then(
             lambda: {**blank, **cleared(wiring)},
             outputs=[*resettable, *shared],
-            cancels=[running],
-            queue=False,
+            concurrency_limit=None,
             **PRIVATE,
         )
 

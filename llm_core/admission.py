@@ -1,9 +1,10 @@
 """Who may use a device next: one slot, shared fairly between clients.
 
-A request takes a ticket and waits until it is granted. Tickets are exclusive (a decoder keeps the device for its whole answer) or
-shared (encoder requests run together, because they are batched). Order is start-time fair queuing (Goyal et al. 1996): each ticket
-belongs to a round, a client has one ticket a round, earlier rounds come first; so a client with many requests never delays
-another client's first one by more than a round. Tickets are granted strictly in that order, so exclusive ones do not starve.
+A request takes a ticket and waits until it is granted. Tickets are exclusive (a decoder keeps the device for its
+whole answer) or shared (encoder requests run together, because they are batched). Order is start-time fair queuing
+(Goyal et al. 1996): each ticket belongs to a round, a client has one ticket a round, earlier rounds come first; so a
+client with many requests never delays another client's first one by more than a round. Tickets are granted strictly
+in that order, so exclusive ones do not starve.
 
 The module knows nothing of models; a client is any string.
 """

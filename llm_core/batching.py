@@ -1,10 +1,11 @@
 """Micro-batches: calls of encoders that arrive together run as one.
 
-One worker thread a device takes whatever is queued for the same function when the device gets free, so a lone call never waits
-for company. Calls with many items are cut into chunks, and chunks of different calls take turns. When memory runs out, the worker asks for
-some to be freed and halves the batch once.
+One worker thread a device takes whatever is queued for the same function when the device gets free, so a lone call
+never waits for company. Calls with many items are cut into chunks, and chunks of different calls take turns. When
+memory runs out, the worker asks for some to be freed and halves the batch once.
 
-The module knows nothing of models: a function takes a list of items and a cancel token and returns a sequence of as many results.
+The module knows nothing of models: a function takes a list of items and a cancel token and returns a sequence of as
+many results.
 """
 
 from __future__ import annotations

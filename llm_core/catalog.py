@@ -1,7 +1,7 @@
 """What models exist: pure data, read from ``catalog.toml`` and validated. Nothing is fetched or loaded here.
 
-An entry says what a model can do, where its files come from with their digests, what it costs and how well it was measured to do.
-Adding a model is adding a table to the file.
+An entry says what a model can do, where its files come from with their digests, what it costs and how well it was
+measured to do. Adding a model is adding a table to the file.
 """
 
 from __future__ import annotations
@@ -66,6 +66,11 @@ class Score(_Entry):
     metric: str
     value: float
     split: str = "validation"
+    title: str = ""
+    """Which part of the data, when it is not all of it."""
+
+    def __str__(self) -> str:
+        return f"{self.title or self.data} {self.metric} {self.value:.3f}"
 
 
 class ModelSpec(_Entry):

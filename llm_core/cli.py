@@ -59,7 +59,14 @@ def models() -> None:
 
     catalog = load_catalog()
     store = WeightStore(Settings(), catalog)
-    table = Table(Column("id", no_wrap=True), "does", "parameters · download · licence", "available here", box=None, pad_edge=False)
+    table = Table(
+        Column("id", no_wrap=True),
+        "does",
+        "parameters · download · licence",
+        "available here",
+        box=None,
+        pad_edge=False,
+    )
     for spec in catalog.values():
         availability = store.availability(spec)
         state = "yes" if availability.available else "no"
@@ -110,12 +117,14 @@ def evaluate(
     data: Annotated[str, typer.Option("--data", help="Name of the data set.")],
     data_dir: DataDirOption = None,
     split: Annotated[str, typer.Option(help="Part of the data set.")] = "validation",
+    source: Annotated[list[str] | None, typer.Option("--source", help="Only rows of this source; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
 ) -> None:
     """Measure a model as it is served: through the task, in its precision, with its calibration."""
-    from llm_core.development import evaluate_model
+    from llm_core.development import Rows, evaluate_model
 
-    for metric, value in evaluate_model(model_id, data, data_dir, split, limit, Settings()).items():
+    rows = Rows(data, split, data_dir, tuple(source or ()), limit)
+    for metric, value in evaluate_model(model_id, rows, Settings()).items():
         typer.echo(f"{data} {split} {metric}: {value:.4f}")
 
 

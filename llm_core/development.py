@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from llm_core.engine import Engine, create_engine
 from llm_core.errors import InputError
 from llm_core.settings import Settings
 from llm_core.tasks import find_task
-from llm_core.training import evaluate, load_recipe, train
+from llm_core.training.evaluate import evaluate
+from llm_core.training.recipe import load_recipe
+from llm_core.training.train import train
 from llm_core.weights import WeightStore
 
 _BATCH_ROWS = 256
@@ -55,26 +58,38 @@ def _base_entry(catalog: Catalog, repo: str) -> ModelSpec:
     raise InputError("base", f"no catalogue entry comes from {repo!r}")
 
 
-def evaluate_model(
-    model_id: str, data: str, data_dir: Path | None, split: str, limit: int | None, settings: Settings
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class Rows:
+    """Which rows to measure on."""
+
+    data: str
+    """Name of the data set."""
+    split: str = "validation"
+    """``train`` or ``validation``."""
+    data_dir: Path | None = None
+    """Folder of data sets; ``None`` means the setting, then the Hub."""
+    sources: tuple[str, ...] = ()
+    """Only rows whose `source` is among these; empty: all."""
+    limit: int | None = None
+    """Only the first rows."""
+
+
+def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> dict[str, float]:
     """Scores of a model as it is served: through its task, in its precision, with its calibration.
 
     Args:
-        model_id: Catalogue id.
-        data: Name of the data set; also of an embedding model's zero-shot labels.
-        data_dir: Folder of data sets; ``None`` means the setting, then the Hub.
-        split: ``train`` or ``validation``.
-        limit: Only the first rows.
+        model_id: Catalogue id. An embedding model is measured zero-shot on the labels of the data.
+        wanted: What to measure on.
         settings: For the engine.
 
     Raises:
         UnknownModelError: There is no such model.
         InputError: It has no task that can be evaluated, or the data cannot be read.
     """
-    if split not in ("train", "validation"):
+    if wanted.split not in ("train", "validation"):
         raise InputError("split", "must be train or validation")
-    rows = load_rows(data, split, data_dir or settings.data_dir)[:limit]  # type: ignore[arg-type]
+    found = load_rows(wanted.data, wanted.split, wanted.data_dir or settings.data_dir)  # type: ignore[arg-type]
+    rows = [row for row in found if not wanted.sources or row.get("source") in wanted.sources][: wanted.limit]
     with closing(create_engine(settings)) as engine:
         spec = engine.catalog[model_id]
         if "answer" in spec.tasks:

@@ -1,7 +1,8 @@
 """Runs tasks on models: the only mutable object that requests share.
 
-`Engine.run` chooses a model, brings it into memory, waits for the device, runs the task and measures it. It carries deadlines and
-cancellation, and turns whatever a runtime throws into the package's own errors. It knows tasks and backends only by their protocols.
+`Engine.run` chooses a model, brings it into memory, waits for the device, runs the task and measures it. It carries
+deadlines and cancellation, and turns whatever a runtime throws into the package's own errors. It knows tasks and
+backends only by their protocols.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ class Engine:
         Args:
             task: What to do.
             request: Its validated request.
-            model_id: An entry's id, or ``"auto"`` for the first that is available: on a GPU the Hub tier first, otherwise the
+            model_id: An entry's id, or ``"auto"`` for the first that is available: on a GPU the Hub tier first,
+            otherwise the
                 embedded tier, and then Hub models only when they are on this machine already.
 
         Raises:
@@ -109,9 +111,11 @@ class Engine:
         """
         candidates = task.candidates(self.catalog, request)
         if model_id == AUTO:
-            return self._first_available(task, candidates)
+            return self._first_available(task, request, candidates)
         spec = self.catalog[model_id]
         if spec not in candidates:
+            if (objection := _objection(task, request, spec)) is not None:
+                raise objection
             others = ", ".join(candidate.id for candidate in candidates)
             raise InputError("model", f"{model_id} does not serve this {task.name} request; these do: {others}")
         self._require(spec)
@@ -160,9 +164,7 @@ class Engine:
 
     def answer(self, task: Task[Any, ResultT], request: Any, **options: Any) -> Completed:
         """As `run`, but only the last event."""
-        last: Event | None = None
-        for last in self.run(task, request, **options):
-            pass
+        *_, last = self.run(task, request, **options)
         assert isinstance(last, Completed)
         return last
 
@@ -217,24 +219,29 @@ class Engine:
                 ),
             )
 
-    def _first_available(self, task: Task[Any, Any], candidates: tuple[ModelSpec, ...]) -> ModelSpec:
+    def _first_available(self, task: Task[Any, Any], request: Any, candidates: tuple[ModelSpec, ...]) -> ModelSpec:
+        if not candidates:
+            raise ModelUnavailableError(task.name, "the catalogue has no model for this request")
         on_gpu = self.device != "cpu"
-        ordered = sorted(candidates, key=lambda spec: (spec.tier == "hub") != on_gpu)
-        for spec in ordered:
+        for spec in sorted(candidates, key=lambda spec: (spec.tier == "hub") != on_gpu):
             availability = self.availability(spec)
             if availability.available and (on_gpu or spec.tier == "embedded" or availability.present):
                 return spec
-        if not candidates:
-            raise ModelUnavailableError(task.name, "the catalogue has no model for this request")
-        hub = [spec.id for spec in candidates if spec.tier == "hub" and self.availability(spec).available]
-        if hub:
-            raise ModelUnavailableError(
-                task.name,
-                "no embedded model serves this request",
-                f"Choose {' or '.join(hub)}, which will be downloaded",
-            )
-        first = self.availability(candidates[0])
-        raise ModelUnavailableError(candidates[0].id, first.reason, first.remedy)
+        raise self._none_available(task, request, candidates)
+
+    def _none_available(self, task: Task[Any, Any], request: Any, candidates: tuple[ModelSpec, ...]) -> LlmCoreError:
+        """Why no candidate can be had, and why the models that can be had do not serve the request."""
+        first = candidates[0]
+        availability = self.availability(first)
+        reason = availability.reason if not availability.available else "not on this machine yet"
+        remedy = availability.remedy or f"Choose {first.id}, which will be downloaded"
+        here = [spec for spec in self.catalog.for_task(task.name) if self.availability(spec).present]
+        for spec in here:
+            if (objection := _objection(task, request, spec)) is not None:
+                return InputError(
+                    objection.field, f"{objection.rule}. {first.title} would serve, but is {reason}. {remedy}"
+                )
+        return ModelUnavailableError(first.id, reason, remedy)
 
     def _require(self, spec: ModelSpec) -> None:
         availability = self.availability(spec)
@@ -384,6 +391,17 @@ class LazyBackends(Mapping[str, Backend]):
 
     def __len__(self) -> int:
         return len(self._CLASSES)
+
+
+def _objection(task: Task[Any, Any], request: Any, spec: ModelSpec) -> InputError | None:
+    """What the request holds that keeps this very entry from serving it, such as a language it does not read."""
+    if task.name not in spec.tasks:
+        return None
+    try:
+        task.candidates(Catalog({spec.id: spec}), request)
+    except InputError as error:
+        return error
+    return None
 
 
 def _until_granted(ticket: Ticket, cancel: CancelToken) -> Iterator[Event]:

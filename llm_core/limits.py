@@ -28,7 +28,8 @@ def check_text(text: str) -> str:
     """Reject text no tokenizer should see; return it otherwise unchanged (offsets stay valid).
 
     Raises:
-        ValueError: It is blank, or holds NUL or a long run of combining marks. (Pydantic itself refuses lone surrogates.)
+        ValueError: It is blank, or holds NUL or a long run of combining marks. (Pydantic itself refuses lone
+        surrogates.)
     """
     if not text.strip():
         raise ValueError("must not be empty")

@@ -1,7 +1,7 @@
 """Which models are in memory: loaded on demand, the least recently used leave when the budget is reached.
 
-Loading runs in threads of its own, so that a caller can give up waiting at once while the load goes on for the next one; two
-callers who want the same model share one load. A model in use never leaves.
+Loading runs in threads of its own, so that a caller can give up waiting at once while the load goes on for the next
+one; two callers who want the same model share one load. A model in use never leaves.
 """
 
 from __future__ import annotations

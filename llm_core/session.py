@@ -1,7 +1,8 @@
 """The contract between tasks (above the engine) and the engine that runs them.
 
-A task is pure logic: it gets a validated request and a session, asks the session for the capabilities it needs, yields increments
-and returns its frozen result. Where models live, who waits, and what is batched with what is the engine's business.
+A task is pure logic: it gets a validated request and a session, asks the session for the capabilities it needs,
+yields increments and returns its frozen result. Where models live, who waits, and what is batched with what is the
+engine's business.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ def engine(offline_settings: Settings) -> Iterator[Engine]:
         yield engine
 
 
-def records(engine: Engine, folder: Path, task: str, *requests: dict[str, Any], model: str = "auto") -> list[dict[str, Any]]:
+def records(
+    engine: Engine, folder: Path, task: str, *requests: dict[str, Any], model: str = "auto"
+) -> list[dict[str, Any]]:
     source, target = folder / "in.jsonl", folder / "out.jsonl"
     source.write_text("".join(json.dumps(request) + "\n" for request in requests))
     run_jsonl(engine, find_task(task), model, source, target)
@@ -49,7 +51,10 @@ def test_topics_spam_own_labels_and_own_examples(engine: Engine, tmp_path: Path)
         {"text": "The striker scored twice as the home team won the cup final.", "label_set": "ag_news"},
         {"text": "The oak is a tree native to most of Europe west of the Caucasus.", "label_set": "dbpedia14"},
         {"text": "WINNER!! You have won a free prize. Call 09061701461 now to claim.", "label_set": "spam"},
-        {"text": "My parcel arrived broken and I want my money back.", "labels": ["refund request", "praise", "weather"]},
+        {
+            "text": "My parcel arrived broken and I want my money back.",
+            "labels": ["refund request", "praise", "weather"],
+        },
     )
     assert [answer["label"] for answer in answers] == ["Sports", "Plant", "spam", "refund request"]
     for answer in answers:
@@ -111,7 +116,9 @@ def test_translation_says_what_would_enable_it(engine: Engine, tmp_path: Path) -
 
 
 def test_a_language_that_no_embedded_model_reads_is_refused_by_name(engine: Engine, tmp_path: Path) -> None:
-    (answer,) = records(engine, tmp_path, "sentiment", {"text": "这家酒店的房间很干净，服务也很好。"}, model="sentiment-en")
+    (answer,) = records(
+        engine, tmp_path, "sentiment", {"text": "这家酒店的房间很干净，服务也很好。"}, model="sentiment-en"
+    )
     assert "text" in answer["error"] and "Chinese" in answer["error"]
 
 

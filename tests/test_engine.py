@@ -105,6 +105,30 @@ def test_auto_prefers_the_first_candidate_and_a_choice_is_respected(engines: lis
     assert engine.resolve(Repeat(), "x", "second").id == "second"
 
 
+class Reads(Repeat):
+    """A task whose models read some languages only."""
+
+    def candidates(self, catalog: Catalog, request: str) -> tuple[ModelSpec, ...]:
+        able = tuple(spec for spec in catalog.for_task(self.name) if request in spec.languages)
+        if len(catalog) and not able:
+            raise InputError("text", f"is not in {next(iter(catalog.values())).languages[0]}")
+        return able
+
+
+def test_a_choice_that_cannot_serve_says_what_in_the_request_is_to_blame(engines: list[Engine]) -> None:
+    engine = start(engines, echo_spec("english", languages=("en",)), echo_spec("chinese", languages=("zh",)))
+    assert engine.resolve(Reads(), "zh").id == "chinese"
+    with pytest.raises(InputError, match="text: is not in en"):
+        engine.resolve(Reads(), "zh", "english")
+
+
+def test_when_only_an_absent_model_would_serve_both_reasons_are_given(engines: list[Engine]) -> None:
+    large = echo_spec("large", languages=("zh",), memory_bytes=2 << 40)
+    engine = start(engines, echo_spec("english", languages=("en",)), large)
+    with pytest.raises(InputError, match="text: is not in en. large would serve, but is .*memory"):
+        engine.resolve(Reads(), "zh")
+
+
 def test_an_unknown_model_is_named_with_suggestions(engines: list[Engine]) -> None:
     with pytest.raises(UnknownModelError, match="did you mean echo-small"):
         start(engines, echo_spec("echo-small")).answer(Repeat(), "x", model_id="echo-smal")

@@ -44,9 +44,7 @@ def test_records_have_the_documented_fields_and_what_they_cost(engine: Engine, t
     assert records[0]["model"] == "first"
 
 
-def test_many_lines_run_in_batches_and_keep_their_order(
-    engine: Engine, backend: EchoBackend, tmp_path: Path
-) -> None:
+def test_many_lines_run_in_batches_and_keep_their_order(engine: Engine, backend: EchoBackend, tmp_path: Path) -> None:
     lengths = [number % 50 + 1 for number in range(BATCH_LINES + 10)]
     _, records = run(engine, tmp_path, b"".join(b'{"text": "%s"}\n' % (b"x" * length) for length in lengths))
     assert [record["length"] for record in records] == lengths

@@ -1,4 +1,4 @@
-"""Writes the README's generated tables: models from the catalogue, settings from their class. A test checks that they are current."""
+"""Writes the README's generated tables (models, settings); a test checks that they are current."""
 
 from __future__ import annotations
 
@@ -17,16 +17,27 @@ README = ROOT / "README.md"
 
 def models_table() -> str:
     """All catalogue entries, embedded ones first."""
-    lines = ["| model | tasks | languages | parameters | own files | licence | measured (validation) |", "|---|---|---|--:|--:|---|---|"]
+    lines = [
+        "| model | tasks | languages | parameters | own files | licence | measured (validation) |",
+        "|---|---|---|--:|--:|---|---|",
+    ]
     lines += [_model_row(spec) for spec in sorted(load_catalog().values(), key=lambda spec: spec.tier)]
     return "\n".join(lines)
 
 
 def _model_row(spec: ModelSpec) -> str:
-    scores = ", ".join(f"{score.data} {score.metric} {score.value:.3f}" for score in spec.scores)
+    scores = "; ".join(str(score) for score in spec.scores)
     languages = " ".join(spec.languages[:3]) + (" …" if len(spec.languages) > 3 else "")
     size = f"{spec.download_bytes / 1e6:.1f} MB"
-    cells = (f"`{spec.id}`", ", ".join(spec.tasks), languages, f"{spec.parameters / 1e6:.1f}M", size, spec.licence, scores)
+    cells = (
+        f"`{spec.id}`",
+        ", ".join(spec.tasks),
+        languages,
+        f"{spec.parameters / 1e6:.1f}M",
+        size,
+        spec.licence,
+        scores,
+    )
     return f"| {' | '.join(cells)} |"
 
 

@@ -1,7 +1,8 @@
 """What a runtime must offer, as small capability protocols.
 
-A backend opens the files of a catalogue entry and returns a loaded model. A loaded model has one or more of the capabilities
-below; tasks ask for the capability they need and never for a backend by name. Backends know nothing of tasks, queues or pages.
+A backend opens the files of a catalogue entry and returns a loaded model. A loaded model has one or more of the
+capabilities below; tasks ask for the capability they need and never for a backend by name. Backends know nothing of
+tasks, queues or pages.
 
 Shape legend: B = texts in the call, C = classes, D = embedding dimensions.
 """

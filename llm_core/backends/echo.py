@@ -1,7 +1,7 @@
 """A runtime without a model: deterministic answers, at a chosen speed, failing on demand.
 
-It serves unit, load and security tests, and development of the page without weights. It is never part of the shipped catalogue.
-Classifiers count label words, embeddings hash words, generators repeat the prompt's words.
+It serves unit, load and security tests, and development of the page without weights. It is never part of the shipped
+catalogue. Classifiers count label words, embeddings hash words, generators repeat the prompt's words.
 """
 
 from __future__ import annotations

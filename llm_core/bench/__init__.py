@@ -1,7 +1,7 @@
 """Measured figures: speed, latency and memory, each against a named peer in the same run where there is one.
 
-Machines are noisy: ratios are medians over alternating rounds (ours, theirs, ours, theirs …) and are what to trust; absolute
-figures tell what this machine did today. Nothing here is a test; nothing here is timed in tests.
+Machines are noisy: ratios are medians over alternating rounds (ours, theirs, ours, theirs …) and are what to trust;
+absolute figures tell what this machine did today. Nothing here is a test; nothing here is timed in tests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Decoding through the whole stack (gradio_client → page → engine → task → llama.cpp) against xllamacpp called directly."""
+"""Decoding through the whole stack (gradio_client → page → engine → task → llama.cpp) against xllamacpp called
+directly."""
 
 from __future__ import annotations
 

@@ -44,7 +44,9 @@ class Result(BaseModel):
 def _input_error(error: ValidationError) -> InputError:
     problem = error.errors()[0]
     field = ".".join(str(part) for part in problem["loc"]) or "request"
-    rule = _RULES.get(problem["type"], problem["msg"]).format(**problem.get("ctx", {}))
+    rule = problem["msg"]
+    if problem["type"] in _RULES:
+        rule = _RULES[problem["type"]].format(**problem.get("ctx", {}))
     return InputError(field, rule.removeprefix("Value error, "), _worth_showing(problem))
 
 

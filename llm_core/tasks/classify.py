@@ -149,9 +149,7 @@ def _fine_tuned(catalog: Catalog, label_set: str | None) -> tuple[ModelSpec, ...
     known = label_sets(catalog)
     if label_set is None:
         return catalog.for_task("classify", DEFAULT_LABEL_SET)
-    if not known:
-        raise InputError("label_set", "has no values here, because the catalogue has no ready label sets; give labels")
-    if label_set not in known:
+    if known and label_set not in known:
         close = difflib.get_close_matches(label_set.lower(), known, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise InputError("label_set", f"must be one of {', '.join(known)}{hint}", label_set)

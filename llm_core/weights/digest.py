@@ -113,6 +113,7 @@ def _scores(path: Path) -> Iterator[dict[str, Any]]:
             "metric": score["metric"],
             "value": round(float(score["value"]), 4),
             "split": score.get("split", "validation"),
+            "title": score.get("title", ""),
         }
 
 

@@ -1,4 +1,4 @@
-"""The engine under many clients at once, over echo models: nothing leaks, nobody starves, nobody sees another's data."""
+"""The engine under many clients at once, over echo models: no leaks, no starving, nobody sees another's data."""
 
 from __future__ import annotations
 

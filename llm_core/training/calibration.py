@@ -1,0 +1,100 @@
+"""Calibration: what turns logits into honest figures, fitted on validation rows.
+
+- Classification: one temperature that minimises the log loss (arXiv:1706.04599). It changes no label.
+- Question answering: the margin over "not in the text" above which a span is shown, and two logistic curves: how
+  probable the span is right, and how probable the text holds no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
+
+from llm_core.data.loaders import Row
+from llm_core.data.question_answering import Span
+from llm_core.training.metrics import squad_f1
+
+RIGHT_FROM = 0.5
+"""A span counts as right from this word-overlap F1 on."""
+
+
+def fit_temperature(logits: npt.NDArray[Any], gold: Sequence[int]) -> float:
+    """The temperature in [0.2, 5] that minimises the log loss of ``softmax(logits / temperature)``.
+
+    Args:
+        logits: (rows, labels).
+        gold: Index of the right label per row.
+    """
+    truth = np.asarray(gold)
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits.astype(np.float64) / np.exp(log_temperature)
+        shifted = scaled - scaled.max(axis=1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return float(-log_p[np.arange(len(truth)), truth].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.2, 5.0]), method="bounded").x))
+
+
+def fit_threshold(rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0) -> float:
+    """The margin at or below which spans are answered "not in the text", with the best mean SQuAD F1 over all rows.
+
+    Args:
+        rows: Answerable and unanswerable rows.
+        spans: The best span of each row.
+        allowed_loss: How much of the answerable rows' F1 the threshold may cost, in [0, 1]; 1: any.
+    """
+    margins = np.array([span.margin for span in spans])
+    order = np.argsort(margins)
+    shown = _span_f1(rows, spans)[order]
+    empty = np.array([float(not row["answers"]) for row in rows])[order]
+    # k = 0 … all: what is lost of the shown spans, and won of the empty answers, when the k smallest margins are hidden
+    lost = np.concatenate([[0.0], np.cumsum(shown)])
+    won = np.concatenate([[0.0], np.cumsum(empty)])
+    affordable = lost <= allowed_loss * max(1.0, len(rows) - empty.sum())
+    best = int(np.argmax(np.where(affordable, won - lost, -np.inf)))
+    edges = np.concatenate([[margins.min() - 1.0], margins[order], [margins.max() + 1.0]])
+    return float((edges[best] + edges[best + 1]) / 2)
+
+
+def fit_curve(margins: Sequence[float], truth: Sequence[bool]) -> dict[str, float]:
+    """``{"slope": a, "intercept": b}`` of the logistic curve ``1 / (1 + exp(-(a · margin + b)))`` for `truth`."""
+    if len(set(truth)) < 2:
+        raise ValueError("a curve needs both right and wrong rows")
+    model = LogisticRegression(C=1e6).fit(np.array(margins)[:, None], np.array(truth))
+    return {"slope": float(model.coef_[0, 0]), "intercept": float(model.intercept_[0])}
+
+
+def answer_calibration(rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0) -> dict[str, Any]:
+    """Threshold and curves as they go into ``calibration.json``; a curve is left out where all rows are alike."""
+    margins = [span.margin for span in spans]
+    truths = {
+        "answer_is_right": [
+            bool(f1 >= RIGHT_FROM) and bool(row["answers"]) for f1, row in zip(_span_f1(rows, spans), rows, strict=True)
+        ],
+        "not_in_text": [not row["answers"] for row in rows],
+    }
+    curves = {name: fit_curve(margins, truth) for name, truth in truths.items() if len(set(truth)) == 2}
+    return {"no_answer_threshold": fit_threshold(rows, spans, allowed_loss), **curves}
+
+
+def expected_calibration_error(probabilities: npt.NDArray[Any], gold: Sequence[int], bins: int = 15) -> float:
+    """Mean gap between stated and real accuracy over equally wide bins of the top probability."""
+    top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(gold)
+    which = np.minimum((top * bins).astype(int), bins - 1)
+    gaps = [abs(float(top[which == b].sum() - right[which == b].sum())) for b in range(bins)]
+    return sum(gaps) / len(top)
+
+
+def _span_f1(rows: Sequence[Row], spans: Sequence[Span]) -> npt.NDArray[Any]:
+    return np.array(
+        [
+            squad_f1(row["context"][s.start : s.end], [a["text"] for a in row["answers"]])
+            for row, s in zip(rows, spans, strict=True)
+        ]
+    )

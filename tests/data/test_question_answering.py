@@ -1,0 +1,105 @@
+"""Windows: what is cut comes back at the same characters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llm_core.data.question_answering import (
+    MAX_QUESTION_TOKENS,
+    answer_positions,
+    best_span,
+    make_windows,
+    training_features,
+    with_foreign_questions,
+)
+from llm_core.errors import InputError
+
+WORDS = st.lists(st.sampled_from(["the", "good", "bad", "a1", "xyz", "naïve", "猫", "don't"]), min_size=1, max_size=120)
+
+
+def _row(context: str, question: str = "good?", answer: str | None = None, source: str = "s") -> dict[str, Any]:
+    answers = [] if answer is None else [{"text": answer, "answer_start": context.index(answer)}]
+    return {"id": "1", "context": context, "question": question, "answers": answers, "source": source}
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=WORDS, data=st.data())
+def test_an_answer_survives_the_round_trip(tokenizer: Any, words: list[str], data: st.DataObject) -> None:
+    context = " ".join(words)
+    first = data.draw(st.integers(0, len(words) - 1))
+    last = min(len(words), first + data.draw(st.integers(1, 3)))
+    start = len(" ".join(words[:first])) + (first > 0)
+    end = len(" ".join(words[:last]))
+    windows = make_windows(tokenizer, [_row(context)], max_length=96, stride=24)
+    found = [(w, answer_positions(w, start, end)) for w in windows]
+    hits = [(w, p) for w, p in found if p != (0, 0)]
+    assert hits, "neighbouring windows overlap by more than the answer's tokens, so one holds it whole"
+    for window, (a, b) in hits:
+        assert context[window.offsets[a][0] : window.offsets[b][1]] == context[start:end]
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=WORDS)
+def test_windows_cover_the_whole_passage(tokenizer: Any, words: list[str]) -> None:
+    windows = make_windows(tokenizer, [_row(" ".join(words))], max_length=96, stride=24)
+    covered = {i for w in windows for a, b in w.offsets if a >= 0 for i in range(a, b)}
+    assert covered == {i for i, c in enumerate(" ".join(words)) if c != " "}
+    assert all(len(w.input_ids) <= 96 for w in windows)
+
+
+def test_an_endless_question_leaves_room_for_the_passage(tokenizer: Any) -> None:
+    windows = make_windows(tokenizer, [_row("the good cat", "why " * 500)], max_length=96, stride=24)
+    assert windows[0].token_type_ids.index(1) <= MAX_QUESTION_TOKENS + 2
+    assert any(a >= 0 for a, _ in windows[0].offsets)
+
+
+def test_too_short_windows_are_refused(tokenizer: Any) -> None:
+    with pytest.raises(InputError, match="max_length: must be at least 92"):
+        make_windows(tokenizer, [_row("a")], max_length=64, stride=24)
+
+
+def test_features_point_at_the_answer_or_at_nothing(tokenizer: Any) -> None:
+    rows = [_row("the bad good", answer="bad"), _row("the good")]
+    answered, empty = training_features(make_windows(tokenizer, rows, 96, 24), rows)
+    assert tokenizer.decode(answered["input_ids"][answered["start_positions"] : answered["end_positions"] + 1]) == "bad"
+    assert (empty["start_positions"], empty["end_positions"]) == (0, 0)
+
+
+def test_the_best_span_wins_over_all_windows(tokenizer: Any) -> None:
+    context = " ".join(["the"] * 100 + ["good"])
+    windows = make_windows(tokenizer, [_row(context)], 96, 24)
+    position = next(i for i, (a, _) in enumerate(windows[-1].offsets) if context[a:].startswith("good"))
+    starts = [np.zeros(len(w.offsets)) for w in windows]
+    starts[-1][position] = 5.0
+    ends = [s.copy() for s in starts]
+    span = best_span(windows, starts, ends)
+    assert context[span.start : span.end] == "good"
+    assert span.margin == 10.0
+
+
+def test_a_span_never_runs_backwards_nor_too_long(tokenizer: Any) -> None:
+    windows = make_windows(tokenizer, [_row("the bad good the")], 96, 24)
+    size, first = len(windows[0].offsets), windows[0].token_type_ids.index(1)
+    start, end = np.zeros(size), np.zeros(size)
+    start[first + 2], end[first], end[first + 3] = 9.0, 8.0, 1.0
+    assert best_span(windows, [start], [end]).start == 8
+    assert best_span(windows, [start], [end], max_answer_tokens=1).end == 12
+
+
+def test_a_passage_without_tokens_has_no_answer(tokenizer: Any) -> None:
+    windows = make_windows(tokenizer, [_row(" ")], 96, 24)
+    zeros = np.zeros(len(windows[0].offsets))
+    assert best_span(windows, [zeros], [zeros]).margin == -np.inf
+
+
+def test_foreign_questions_are_not_answered_by_their_passage() -> None:
+    rows = [_row(f"passage {i} says n{i}x", answer=f"n{i}x") for i in range(50)]
+    extra = with_foreign_questions(rows, 0.5, seed=1)
+    assert len(extra) > 15
+    assert all(not row["answers"] and row["id"].endswith("-foreign") for row in extra)
+    assert extra == with_foreign_questions(rows, 0.5, seed=1)

@@ -1,0 +1,63 @@
+"""Calibration on data whose right answer is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llm_core.data.question_answering import Span
+from llm_core.training.calibration import (
+    answer_calibration,
+    expected_calibration_error,
+    fit_curve,
+    fit_temperature,
+    fit_threshold,
+)
+
+
+def test_the_temperature_of_scaled_logits_is_found() -> None:
+    draw = np.random.default_rng(0)
+    logits = draw.normal(size=(20_000, 3)) * 2
+    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    gold = [int(draw.choice(3, p=p)) for p in honest]
+    assert fit_temperature(logits * 2.5, gold) == pytest.approx(2.5, rel=0.05)
+    assert expected_calibration_error(honest, gold) < 0.02
+
+
+def _rows(margins: list[float], answerable: list[bool]) -> tuple[list[dict[str, Any]], list[Span]]:
+    rows = [{"context": "word", "answers": [{"text": "word"}] if has else []} for has in answerable]
+    return rows, [Span(0, 4, margin) for margin in margins]
+
+
+@pytest.mark.parametrize(
+    ("margins", "answerable", "low", "high"),
+    [
+        ([-2.0, -1.0, 1.0, 2.0], [False, False, True, True], -1.0, 1.0),
+        ([-2.0, 3.0], [True, True], -9.0, -2.0),
+        ([-2.0, 3.0], [False, False], 3.0, 9.0),
+        ([-3.0, -2.0, 1.0, 2.0, 3.0], [False, True, False, True, True], -3.0, -2.0),
+    ],
+)
+def test_the_threshold_parts_answers_from_none(
+    margins: list[float], answerable: list[bool], low: float, high: float
+) -> None:
+    assert low <= fit_threshold(*_rows(margins, answerable)) < high
+
+
+def test_the_threshold_may_cost_only_so_much() -> None:
+    rows, spans = _rows([-3.0, -2.0, -1.0, 1.0, 2.0], [True, False, False, True, True])
+    assert -1.0 <= fit_threshold(rows, spans) < 1.0
+    assert fit_threshold(rows, spans, allowed_loss=0.1) < -3.0
+
+
+def test_curves_grow_with_what_they_stand_for() -> None:
+    fitted = answer_calibration(*_rows([-2.0, -1.0, 0.5, -0.5, 1.0, 2.0], [False, False, False, True, True, True]))
+    assert fitted["answer_is_right"]["slope"] > 0 > fitted["not_in_text"]["slope"]
+
+
+def test_a_curve_needs_both_kinds() -> None:
+    with pytest.raises(ValueError, match="both right and wrong"):
+        fit_curve([1.0, 2.0], [True, True])
+    assert set(answer_calibration(*_rows([1.0, 2.0], [True, True]))) == {"no_answer_threshold"}
