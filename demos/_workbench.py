@@ -136,9 +136,13 @@ class Workbench:
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
         blank: dict[Block, Any] = {component: component.value for component in resettable}
+
+        def clear_all() -> dict[Block, Any]:
+            return {**blank, **cleared(wiring)}
+
         # Through the queue, so that it comes after the last update of the run that it ends.
         self.clear.click(make_stopper(wiring), queue=False, **PRIVATE).then(
-            lambda: {**blank, **cleared(wiring)},
+            clear_all,
             outputs=[*resettable, *shared],
             concurrency_limit=None,
             **PRIVATE,

@@ -68,3 +68,8 @@ def minilm_files(embedded_files: WeightStore) -> ModelFiles:
 def smollm2_files(embedded_files: WeightStore) -> ModelFiles:
     """The real SmolLM2-135M-Instruct."""
     return embedded_files.files(load_catalog()["smollm2-135m-instruct"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright's synchronous API leaves an event loop running in the main thread."""
+    items.sort(key=lambda item: "browser" in item.path.parts)

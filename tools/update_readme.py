@@ -26,7 +26,7 @@ def models_table() -> str:
 
 
 def _model_row(spec: ModelSpec) -> str:
-    scores = "; ".join(str(score) for score in spec.scores)
+    scores = str(spec.scores[0]) if spec.scores else ""
     languages = " ".join(spec.languages[:3]) + (" …" if len(spec.languages) > 3 else "")
     size = f"{spec.download_bytes / 1e6:.1f} MB"
     cells = (

@@ -81,14 +81,21 @@ def split_windows(text: str, max_units: int, overlap_units: int = 0) -> list[Ran
         windows.append(Range(pieces[first].start, pieces[last].end))
         if last + 1 == len(pieces):
             break
-        first = _overlap_start(text, pieces, first, last, overlap_units)
+        first = _overlap_start(text, pieces, first, last, overlap_units, max_units)
     return windows
 
 
-def _overlap_start(text: str, pieces: list[Range], first: int, last: int, overlap_units: int) -> int:
-    """Index of the piece that the next window starts with: after `first`, at most one past `last`."""
+def _overlap_start(text: str, pieces: list[Range], first: int, last: int, overlap_units: int, max_units: int) -> int:
+    """Index of the piece that the next window starts with: after `first`, at most one past `last`.
+
+    The overlap leaves room for the piece after `last`, or the next window would end where this one does.
+    """
     start = last + 1
-    while start - 1 > first and units(text[pieces[start - 1].start : pieces[last].end]) <= overlap_units:
+    while (
+        start - 1 > first
+        and units(text[pieces[start - 1].start : pieces[last].end]) <= overlap_units
+        and units(text[pieces[start - 1].start : pieces[last + 1].end]) <= max_units
+    ):
         start -= 1
     return start
 

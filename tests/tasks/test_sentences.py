@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llm_core.tasks.sentences import Range, split_sentences, split_windows, units
@@ -45,6 +45,7 @@ def test_sentences_hold_everything_but_blanks(text: str) -> None:
 
 @settings(max_examples=300)
 @given(any_text, st.integers(4, 40), st.integers(0, 20))
+@example("!\u0cba\U0001f85a", 5, 4)
 def test_windows_hold_everything_within_bounds(text: str, bound: int, overlap: int) -> None:
     windows = split_windows(text, bound, overlap)
     covered = {index for window in windows for index in range(window.start, window.end)}

@@ -1,0 +1,82 @@
+"""The wrapper of every run: what Stop leaves, and that runs of other visitors go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from demos._demo import DemoContext
+from demos._handler import Wiring, make_handler, make_stopper
+from demos._i18n import say
+from llm_core.backends.echo import EchoBackend
+from llm_core.engine import Engine
+from llm_core.tasks import find_task
+from tests.demos.site import inside_a_loop
+from tests.support.echo import echo_engine
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = echo_engine(backend=EchoBackend(seconds_per_token=0.01))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def wiring() -> Wiring:
+    def build() -> Wiring:
+        with gr.Blocks(analytics_enabled=False):
+            text, message, stop = gr.Textbox(), gr.Markdown(), gr.Button()
+            status = [gr.Markdown() for _ in range(4)]
+            return Wiring(
+                task=find_task("generate"),
+                to_request=lambda prompt, tokens: {"prompt": prompt, "max_new_tokens": tokens},
+                render=lambda view, *values: {text: view.text},
+                message=message,
+                status=status,
+                stop=stop,
+            )
+
+    return inside_a_loop(build)
+
+
+def visitor(session: str) -> Any:
+    return SimpleNamespace(session_hash=session)
+
+
+async def updates_of(handler: Any, session: str, tokens: int) -> list[Any]:
+    return [update async for update in handler(visitor(session), "auto", "one two", tokens)]
+
+
+def test_stop_is_the_run_s_own_last_word_and_others_go_on(engine: Engine, wiring: Wiring) -> None:
+    async def scene() -> tuple[list[Any], list[Any]]:
+        handler, stop = make_handler(DemoContext(engine), wiring), make_stopper(wiring)
+        stopped = asyncio.create_task(updates_of(handler, "ada", 1000))
+        other = asyncio.create_task(updates_of(handler, "bob", 5))
+        while "ada" not in wiring.runs or "bob" not in wiring.runs or engine.load[0] == 0:
+            await asyncio.sleep(0.01)
+        await stop(visitor("ada"))
+        assert "ada" not in wiring.runs
+        return await asyncio.wait_for(stopped, 1), await asyncio.wait_for(other, 5)
+
+    first, second = asyncio.run(scene())
+    assert first[-1][wiring.status[0]] == say("status.stopped")
+    assert second[-1][wiring.status[0]] != say("status.stopped")
+    assert (engine.load, wiring.runs) == ((0, 0), {})
+
+
+def test_stop_without_a_run_does_nothing(wiring: Wiring) -> None:
+    asyncio.run(make_stopper(wiring)(visitor("ada")))
+    assert wiring.runs == {}
+
+
+def test_a_refused_request_leaves_no_run_behind(engine: Engine, wiring: Wiring) -> None:
+    handler = make_handler(DemoContext(engine), wiring)
+    updates = asyncio.run(updates_of(handler, "ada", 0))
+    assert updates[-1][wiring.message]
+    assert wiring.runs == {}
