@@ -35,12 +35,12 @@ def describe_choice(ctx: DemoContext, specs: Sequence[ModelSpec], model_id: str)
         spec = _preferred(ctx, specs)
         if spec is None:
             return say("model.none", plain(_remedy(ctx, specs)))
-        return say("model.chosen", f"**{plain(spec.title)}** · {_facts(spec)}")
+        return say("model.chosen", f"**{plain(spec.title)}** · {_facts(ctx, spec)}")
     spec = ctx.catalog[model_id]
     availability = ctx.engine.availability(spec)
     if not availability.available:
         return say("model.unavailable", plain(f"{availability.reason}. {availability.remedy}".strip(". ") + "."))
-    return f"{plain(spec.summary)} {_facts(spec)}"
+    return f"{plain(spec.summary)} {_facts(ctx, spec)}"
 
 
 def size_of(spec: ModelSpec) -> str:
@@ -55,8 +55,11 @@ def _menu_label(spec: ModelSpec, reason: str) -> str:
     return f"✕ {label} ({reason})" if reason else label
 
 
-def _facts(spec: ModelSpec) -> str:
-    facts = [f"{_count(spec.parameters)} parameters", spec.licence, *(str(score) for score in spec.scores[:3])]
+def _facts(ctx: DemoContext, spec: ModelSpec) -> str:
+    adapted = ctx.catalog[spec.base].parameters if spec.base else 0
+    first_of_each = {score.title or score.data: score for score in reversed(spec.scores)}
+    scores = [str(score) for score in reversed(first_of_each.values())]
+    facts = [f"{_count(spec.parameters + adapted)} parameters", spec.licence, *scores[:2]]
     if spec.training_data_licence:
         facts.append(spec.training_data_licence)
     return " · ".join(plain(fact) for fact in facts)

@@ -70,7 +70,8 @@ class Score(_Entry):
     """Which part of the data, when it is not all of it."""
 
     def __str__(self) -> str:
-        return f"{self.title or self.data} {self.metric} {self.value:.3f}"
+        metric = self.metric.replace("_", " ").replace("f1", "F1")
+        return f"{self.title or self.data}: {metric} {self.value:.3f}"
 
 
 class ModelSpec(_Entry):
