@@ -142,18 +142,28 @@ class _Draft:
 
     boundary: CodeBoundary
     owed: str
-    """The blank that the prompt left to the model, and that stands in the prefix already; see `_cursor`."""
+    """The blank or newline that the prompt left to the model, and that stands in the prefix already; see `_cursor`."""
     text: str = ""
     log_probabilities: list[float] = field(default_factory=list)
 
     def add(self, token: Token) -> str:
         """Take a token; give back what may be shown."""
-        shown = self.boundary.feed(token.text.removeprefix(self.owed))
-        self.owed = ""
+        text = self._settled(token.text)
+        if self.owed:
+            return ""
+        shown = self.boundary.feed(text)
         if token.probability and self.boundary.reason is None:
             self.log_probabilities.append(math.log(token.probability))
         self.text += shown
         return shown
+
+    def _settled(self, text: str) -> str:
+        """The text after what is owed; what the model writes before an owed newline belongs to a line that is over."""
+        if self.owed == "\n" and "\n" not in text:
+            return ""
+        settled = text.partition("\n")[2] if self.owed == "\n" else text.removeprefix(self.owed)
+        self.owed = ""
+        return settled
 
     def finish(self) -> str:
         """Take the end; give back what may be shown."""
@@ -242,12 +252,13 @@ def _fitting_suffix(model: Generates, suffix: str, room: int) -> str:
 
 
 def _cursor(prefix: str) -> tuple[str, str]:
-    """The prefix as the model should see it, and the blank that is left for it to write.
+    """The prefix as the model should see it, and the blank or newline that is left for it to write.
 
-    In these models' vocabularies a word brings the blank before it along. After a blank that is there already, they
-    write another, and Python's indentation is off by one.
+    In these models' vocabularies a word brings the blank before it along, and an indentation the newline before it.
+    After one that is there already they write another, and Python's indentation is off; after a newline they write
+    comments or nothing.
     """
-    return (prefix[:-1], " ") if prefix.endswith(" ") else (prefix, "")
+    return (prefix[:-1], prefix[-1]) if prefix.endswith((" ", "\n")) and prefix.strip() else (prefix, "")
 
 
 def _prompt(template: str | None, prefix: str, suffix: str) -> Prompt:
