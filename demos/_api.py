@@ -7,7 +7,8 @@ client that leaves ends its request; the last value is the answer, earlier ones 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Generator, Mapping
+import functools
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -17,7 +18,6 @@ from demos._handler import client_of
 from demos._stream import View, follow
 from llm_core.errors import LlmCoreError
 from llm_core.session import Task
-from llm_core.types import CancelToken, Event
 
 Record = dict[str, Any]
 
@@ -42,10 +42,7 @@ async def serve(
     """
     try:
         parsed = task.request_type.parse({name: value for name, value in fields.items() if value is not None})
-
-        def run(cancel: CancelToken) -> Generator[Event, None, None]:
-            yield from ctx.engine.run(task, parsed, model_id=model, client=client_of(request), cancel=cancel)
-
+        run = functools.partial(ctx.engine.run, task, parsed, model_id=model, client=client_of(request))
         async with contextlib.aclosing(follow(run)) as views:
             async for view in views:
                 yield _record(view)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from demos._messages import describe_phase, describe_stats, explain
 from demos._stream import View, follow
 from llm_core.errors import CancelledError
 from llm_core.session import Task
-from llm_core.types import CancelToken, Event
+from llm_core.types import CancelToken
 
 if TYPE_CHECKING:
     from demos._demo import DemoContext
@@ -62,10 +63,7 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
             parsed = wiring.task.request_type.parse(wiring.to_request(*values))
             wiring.runs[session] = cancel
             yield _started(wiring)
-
-            def run(cancel: CancelToken) -> Generator[Event, None, None]:
-                yield from ctx.engine.run(wiring.task, parsed, model_id=model_id, client=session, cancel=cancel)
-
+            run = functools.partial(ctx.engine.run, wiring.task, parsed, model_id=model_id, client=session)
             async with contextlib.aclosing(follow(run, cancel)) as views:
                 async for view in views:
                     yield _shown(ctx, wiring, view, values)
@@ -74,7 +72,8 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
         except Exception as error:
             yield _failed(wiring, error)
         finally:
-            wiring.runs.pop(session, None)
+            if wiring.runs.get(session) is cancel:
+                del wiring.runs[session]
 
     return handle
 

@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progress, RunStats, Token, Waiting
 
@@ -22,7 +22,13 @@ COALESCE_SECONDS = 0.04
 HEARTBEAT_SECONDS = 0.25
 """Longest time without a view: Gradio notices that a client has gone only when a generator yields."""
 
-Run = Callable[[CancelToken], Generator[Event, None, None]]
+
+class Run(Protocol):
+    """Starts a request that `cancel` withdraws."""
+
+    def __call__(self, *, cancel: CancelToken) -> Generator[Event, None, None]: ...
+
+
 Arrivals = asyncio.Queue[Event | BaseException]
 
 
@@ -114,7 +120,7 @@ def _pump(run: Run, cancel: CancelToken, arrivals: Arrivals, loop: asyncio.Abstr
             loop.call_soon_threadsafe(arrivals.put_nowait, arrival)
 
     try:
-        with contextlib.closing(run(cancel)) as events:
+        with contextlib.closing(run(cancel=cancel)) as events:
             for event in events:
                 hand_over(event)
     except BaseException as error:

@@ -101,8 +101,7 @@ class Engine:
             task: What to do.
             request: Its validated request.
             model_id: An entry's id, or ``"auto"`` for the first that is available: on a GPU the Hub tier first,
-            otherwise the
-                embedded tier, and then Hub models only when they are on this machine already.
+                otherwise the embedded tier, and then Hub models only when they are on this machine already.
 
         Raises:
             UnknownModelError: No such entry.
@@ -129,7 +128,7 @@ class Engine:
         model_id: str = AUTO,
         client: str = "local",
         cancel: CancelToken | None = None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Serve one request.
 
         Args:

@@ -1,6 +1,7 @@
 """Settings of one process, read once from the environment (prefix ``LLM_CORE_``) and passed on explicitly.
 
-No other module reads these variables. Nothing here touches the network or loads a model.
+`llm_core.data.loaders`, which works without settings, reads one of the variables too; no other module does. Nothing
+here touches the network or loads a model.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ class Completed:
 
     result: Any
     """The task's frozen result."""
-    stats: RunStats = field(default_factory=lambda: RunStats("", "", 0.0, 0.0))
+    stats: RunStats
 
 
 Event = Waiting | Loading | Progress | Delta | Completed

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_core.catalog import ModelSpec
+from llm_core.errors import InputError
 from llm_core.types import CancelToken, Sampling, Token
 from llm_core.types import ModelFiles as ModelFiles  # the store, which is a lower layer, makes them
 
@@ -88,6 +89,22 @@ class ExtractsSpans(Protocol):
 
     def answer_probability(self, span: Span) -> float:
         """Calibrated probability that the span answers its question; whether to show it, `Span.null_score` says."""
+
+
+def check_prompt_length(prompt_tokens: int, new_tokens: int, context_length: int) -> None:
+    """Accept a prompt that leaves room for its answer.
+
+    Raises:
+        InputError: It is empty, or it and the answer exceed the context.
+    """
+    if prompt_tokens == 0:
+        raise InputError("prompt", "must not be empty")
+    if prompt_tokens + new_tokens > context_length:
+        raise InputError(
+            "prompt",
+            f"has {prompt_tokens} tokens; with max_new_tokens={new_tokens} that exceeds the model's "
+            f"{context_length} tokens",
+        )
 
 
 @runtime_checkable

@@ -17,10 +17,11 @@ from typing import Any
 
 import xllamacpp
 
+from llm_core.backends.base import check_prompt_length
 from llm_core.backends.llama_endpoint import LlamaEndpoint
 from llm_core.backends.llama_stream import Chunk, ChunkStream
 from llm_core.catalog import ModelSpec
-from llm_core.errors import BackendError, InputError, WeightsError
+from llm_core.errors import BackendError, WeightsError
 from llm_core.prompt import segments_of
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 
@@ -92,7 +93,7 @@ class LlamaCppModel:
         """
         cancel.check()
         tokens = self._encode(prompt, add_special=True)
-        self._check_length(len(tokens), sampling.max_new_tokens)
+        check_prompt_length(len(tokens), sampling.max_new_tokens, self.context_length)
         finish = "stop"
         seen = 0
         with ChunkStream(self._require_server(), _body(tokens, sampling), cancel) as chunks:
@@ -116,16 +117,6 @@ class LlamaCppModel:
             }
             tokens.extend(self._endpoint.post("/tokenize", body)["tokens"])
         return tokens
-
-    def _check_length(self, prompt_tokens: int, new_tokens: int) -> None:
-        if prompt_tokens == 0:
-            raise InputError("prompt", "must not be empty")
-        if prompt_tokens + new_tokens > self.context_length:
-            raise InputError(
-                "prompt",
-                f"has {prompt_tokens} tokens; with max_new_tokens={new_tokens} that exceeds the model's "
-                f"{self.context_length} tokens",
-            )
 
     def _require_server(self) -> Any:
         if self._server is None:

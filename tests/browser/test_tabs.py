@@ -127,7 +127,7 @@ def test_stop_ends_a_generation_and_keeps_what_was_written(visit: Page) -> None:
 def test_chat_remembers_the_turn_before(visit: Page) -> None:
     open_tab(visit, "generate")
     visit.get_by_role("tab", name="Chat").click()
-    message = visit.get_by_label("Your message")
+    message = visit.get_by_role("textbox", name="Your message")
     for turn, words in enumerate(("My name is Ada. Say hello to me.", "What is my name?"), start=1):
         message.fill(words)
         message.press("Enter")

@@ -26,12 +26,11 @@ from transformers.generation.logits_process import (
 )
 from transformers.utils import logging as transformers_logging
 
-from llm_core.backends.base import LoadedModel
+from llm_core.backends.base import LoadedModel, check_prompt_length
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.backends.transformers.text_stream import TextStream
 from llm_core.catalog import ModelSpec
-from llm_core.errors import InputError
 from llm_core.prompt import Segment, segments_of
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 
@@ -100,7 +99,7 @@ class DecoderModel:
             CancelledError, DeadlineExceededError: As the token says.
         """
         ids = self._prompt_ids(prompt)
-        self._check_length(len(ids), sampling.max_new_tokens)
+        check_prompt_length(len(ids), sampling.max_new_tokens, self.context_length)
         stream = TextStream(self._decode, sampling.stop)
         finish = "length"
         for token_id, log_probabilities in self._sample(ids, sampling, cancel):
@@ -166,16 +165,6 @@ class DecoderModel:
     def _encode(self, segment: Segment) -> list[int]:
         pieces = _without_control(segment.text, tuple(self._control)) if segment.literal else [segment.text]
         return [i for piece in pieces for i in self._tokenizer(piece, add_special_tokens=False).input_ids]
-
-    def _check_length(self, prompt_tokens: int, new_tokens: int) -> None:
-        if prompt_tokens == 0:
-            raise InputError("prompt", "must not be empty")
-        if prompt_tokens + new_tokens > self.context_length:
-            raise InputError(
-                "prompt",
-                f"has {prompt_tokens} tokens; with max_new_tokens={new_tokens} that exceeds the model's "
-                f"{self.context_length} tokens",
-            )
 
 
 def _control_tokens(tokenizer: Any) -> dict[str, int]:
