@@ -35,12 +35,14 @@ _IDEOGRAPH_WEIGHT = 3
 """One Chinese character says about as much as three letters: brand names do not turn a Chinese sentence into an
 English one."""
 _UNREADABLE_SHARE = 0.5
+_MICRO_SIGN = "\u00b5"
+"""A unit in every language; normalization would make it a Greek letter."""
 
 
 def script_shares(text: str) -> dict[str, float]:
     """Share of each script in the text's letters, largest first; empty when it has no letters of a known script."""
     weights: Counter[str] = Counter()
-    for character, count in Counter(unicodedata.normalize("NFKC", text)).items():
+    for character, count in Counter(unicodedata.normalize("NFKC", text.replace(_MICRO_SIGN, ""))).items():
         script = unicodedata.name(character, "").partition(" ")[0] if character.isalpha() else ""
         if script in _SCRIPT_NAMES:
             weights[script] += count * (_IDEOGRAPH_WEIGHT if script == "CJK" else 1)

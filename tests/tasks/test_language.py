@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llm_core.errors import InputError
@@ -37,6 +37,7 @@ def test_ordinary_english_is_read(text: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=0x24F)))
+@example("\u00b5")
 def test_latin_text_is_never_refused(text: str) -> None:
     assert reads(ENGLISH, text)
 
