@@ -1,0 +1,182 @@
+"""LoRA adapters in PEFT's format: `adapter_config.json` and `adapter_model.safetensors`, in and out.
+
+What is saved here, plain `peft.PeftModel.from_pretrained` puts on transformers' base of the same family; what `peft`
+saved, `load` puts on ours. Heads that start random travel with the adapter (`modules_to_save`).
+PEFT's wrapper for question answering calls its base without token types; the adapter itself is the same with them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from llm_core.errors import WeightsError
+from llm_core.model.convert.hub import write
+from llm_core.model.convert.names import from_hub, to_hub
+from llm_core.model.heads import (
+    CausalLM,
+    MaskedLM,
+    Model,
+    Seq2SeqLM,
+    SequenceClassifier,
+    SpanExtractor,
+    TokenClassifier,
+)
+from llm_core.model.lora import TARGETS, TRAINED_WHOLE, adapter_state, add_lora, lora_layers
+
+TASKS: Mapping[type[Model], str | None] = {
+    SequenceClassifier: "SEQ_CLS",
+    TokenClassifier: "TOKEN_CLS",
+    SpanExtractor: "QUESTION_ANS",
+    CausalLM: "CAUSAL_LM",
+    Seq2SeqLM: "SEQ_2_SEQ_LM",
+    MaskedLM: None,
+}
+"""PEFT's name for the task of each head."""
+_PREFIX = "base_model.model."
+_PARTS = {".lora_a": ".lora_A.weight", ".lora_b": ".lora_B.weight"}
+_REFUSED = (
+    *("use_dora", "use_rslora", "use_qalora", "use_bdlora", "lora_bias", "fan_in_fan_out", "alora_invocation_tokens"),
+    *("rank_pattern", "alpha_pattern", "layer_replication", "trainable_token_indices", "target_parameters"),
+    *("arrow_config", "kasa_config", "monteclora_config", "velora_config"),
+)
+"""Options of PEFT that change what an adapter computes."""
+
+
+def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | None = None) -> None:
+    """Writes the adapter of a model, merged or not.
+
+    Args:
+        model: With adapters of one rank and strength, as `add_lora` makes them.
+        directory: Made if missing; files of the same name are replaced.
+        base: Name of the base on the Hub, or its directory, for those who load the adapter by its own name.
+        dtype: Of the weights on disk; None: as they are.
+
+    Raises:
+        WeightsError: The model has no adapter, or adapters of several ranks or strengths.
+    """
+    layers, family = lora_layers(model), model.config.family
+    shapes = {(len(layer.lora_a), layer.alpha, layer.dropout.p) for layer in layers.values()}
+    if len(shapes) != 1:
+        raise WeightsError(f"an adapter has one rank, alpha and dropout; this model has {sorted(shapes) or 'none'}")
+    rank, alpha, dropout = shapes.pop()
+    settings = {
+        "peft_type": "LORA",
+        "task_type": TASKS[type(model)],
+        "base_model_name_or_path": base or None,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": dropout,
+        "target_modules": _pattern(_hub_name(family, name) for name in layers),
+        "modules_to_save": [_hub_name(family, name) for name, _ in model.named_children() if name in TRAINED_WHOLE],
+        "bias": "none",
+    }
+    state = {
+        _their_name(family, name): tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
+        for name, tensor in adapter_state(model).items()
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    write(directory / "adapter_model.safetensors", to_bytes(state, metadata={"format": "pt"}))
+    write(directory / "adapter_config.json", (json.dumps(settings, indent=2) + "\n").encode())
+
+
+def load(model: Model, directory: Path) -> None:
+    """Puts an adapter on a model, in place; a model on which it fails is not to be used.
+
+    Args:
+        model: What the adapter was trained on, such as ``hub.load(base, SpanExtractor, fresh_head=True)``.
+        directory: What `save` or `peft` wrote.
+
+    Raises:
+        WeightsError: A file is missing or malformed, an option is one that we do not compute, the adapter is for
+            another task, or its weights do not fit the model.
+    """
+    settings, stored = _read(directory)
+    if (task := settings.get("task_type")) not in (None, TASKS[type(model)]):
+        raise WeightsError(f"{directory.name} is an adapter for {task}, not {TASKS[type(model)]}")
+    state = {_our_name(model.config.family, name): tensor for name, tensor in stored.items()}
+    targets = "|".join(re.escape(name.removesuffix(".lora_a")) for name in state if name.endswith(".lora_a"))
+    try:
+        add_lora(model, settings["r"], settings["lora_alpha"], settings.get("lora_dropout", 0.0), targets)
+        if odd := sorted(set(state) ^ set(adapter_state(model))):
+            raise WeightsError(f"{directory.name} does not fit the model: {', '.join(odd)}")
+        model.load_state_dict(state, strict=False)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{directory.name} does not fit the model: {error}") from error
+
+
+@torch.no_grad()
+def low_rank(before: Model, after: Model, rank: int, targets: str = TARGETS) -> None:
+    """Puts an adapter on `before` that makes it the best approximation of `after`, fully fine-tuned from it.
+
+    For each layer the truncated singular value decomposition of the change (Eckart & Young 1936). The heads are
+    copied; changes to biases, norms and embeddings are lost.
+
+    Args:
+        before: The base; changed in place.
+        after: Of the same configuration.
+        rank: Of the adapter; its `alpha` is the same, so that the change is BA itself.
+        targets: See `add_lora`.
+    """
+    add_lora(before, rank, rank, targets=targets)
+    before.load_state_dict({n: t for n, t in after.state_dict().items() if n.startswith(TRAINED_WHOLE)}, strict=False)
+    for name, layer in lora_layers(before).items():
+        change = after.get_submodule(name).get_parameter("weight").double() - layer.weight.double()
+        up, values, down = torch.linalg.svd(change, full_matrices=False)
+        root = values[:rank].sqrt()
+        layer.lora_a[: len(root)] = root[:, None] * down[:rank]
+        layer.lora_b[:, : len(root)] = up[:, :rank] * root
+
+
+def _read(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        settings = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+        stored = from_bytes((directory / "adapter_model.safetensors").read_bytes())
+    except (OSError, ValueError, SafetensorError) as error:
+        raise WeightsError(f"{directory.name}: the adapter cannot be read: {error!r}") from error
+    if settings.get("peft_type") != "LORA" or settings.get("bias", "none") != "none":
+        raise WeightsError(f"{directory.name}: only adapters with peft_type LORA and bias none are supported")
+    if refused := [option for option in _REFUSED if settings.get(option)]:
+        raise WeightsError(f"{directory.name}: adapters with {', '.join(refused)} are not supported")
+    return settings, stored
+
+
+def _hub_name(family: str, name: str) -> str:
+    if (theirs := to_hub(family, name)) is None:
+        raise WeightsError(f"{name} has no place in a {family} checkpoint")
+    return theirs
+
+
+def _their_name(family: str, name: str) -> str:
+    layer, part = name[:-7], name[-7:]
+    return _PREFIX + (_hub_name(family, layer) + _PARTS[part] if part in _PARTS else _hub_name(family, name))
+
+
+def _our_name(family: str, theirs: str) -> str:
+    name = theirs.removeprefix(_PREFIX)
+    for ours, part in _PARTS.items():
+        if name.endswith(part) and (layer := from_hub(family, name.removesuffix(part))):
+            return layer + ours
+    if found := from_hub(family, name):
+        return found
+    raise WeightsError(f"{theirs} belongs to no part of a {family} model")
+
+
+def _pattern(names: Iterable[str]) -> str:
+    """A regular expression for just these names: those that differ only in the layer's number share a branch."""
+    numbers: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        number = re.search(r"\.(\d+)\.", name)
+        numbers[re.sub(r"\\\.\d+\\\.", r"\\.{}\\.", re.escape(name), count=1)].append(number[1] if number else "")
+    return "|".join(branch.replace("{}", f"({'|'.join(layers)})") for branch, layers in numbers.items())
