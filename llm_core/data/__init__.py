@@ -1,5 +1,9 @@
-"""Data sets by name, and their rows as a model wants them.
+"""Data sets by name, their rows as a model wants them, and batches of those.
 
-`loaders` turns a name into rows (plain dicts), `classification` and `question_answering` turn rows into token windows.
+- Rows (plain dicts): `loaders` by name, over `files` (local) and `hub`; `rows` says what each kind of task needs.
+- More rows: `augmentation`, with a `lexicon`.
+- Rows to token features: `classification`, `question_answering`, `tagging`; documents: `infilling`, `packing`.
+- Features to batches: `batches` (which rows together), `collators` and `masking` (padding, labels); `words` for both.
+
 Nothing here knows a model, an optimizer or a page.
 """

@@ -1,0 +1,58 @@
+"""Where the words of a text are, in English and in Chinese, and which pieces begin one.
+
+English words are runs of letters and digits (with ``don't`` and ``well-known`` as one); Chinese is cut by rjieba, the
+dictionary segmenter jieba in Rust; any other visible character stands alone. Positions are Python string indices.
+The module knows no tokenizer and no model: it maps pieces to words by their offsets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Range = tuple[int, int]
+"""First character, and the one after the last."""
+
+HAN = r"\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_TOKEN = re.compile(rf"(?P<han>[{HAN}]+)|[^\W_{HAN}]+(?:['’\-][^\W_{HAN}]+)*|\S")
+_SMALL = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:['’\-][^\W_{HAN}]+)*|\S")
+_HAN = re.compile(rf"[{HAN}]")
+
+
+def is_chinese(text: str) -> bool:
+    """Whether the text holds a Chinese character."""
+    return _HAN.search(text) is not None
+
+
+def word_ranges(text: str) -> list[Range]:
+    """Words of a text in order; blanks are of no word."""
+    return [part for found in _TOKEN.finditer(text) for part in _segmented(found)]
+
+
+def _segmented(found: re.Match[str]) -> list[Range]:
+    if found["han"] is None or len(found[0]) == 1:
+        return [found.span()]
+    import rjieba  # its dictionary takes memory: only for Chinese
+
+    return [(found.start() + first, found.start() + last) for _, first, last in rjieba.tokenize(found[0])]
+
+
+def character_ranges(text: str) -> list[Range]:
+    """As `word_ranges`, but each Chinese character alone: the tokens of Chinese entity data."""
+    return [found.span() for found in _SMALL.finditer(text)]
+
+
+def word_starts(text: str, offsets: Sequence[Range]) -> list[int]:
+    """1 for each piece that begins a word, 0 for one that goes on with it: what whole-word masking needs.
+
+    A piece belongs to the word of its last character: SentencePiece counts the blank before a word to its first piece.
+
+    Args:
+        text: What was tokenised.
+        offsets: Characters of each piece; (0, 0) for a special token, which begins a word of its own.
+    """
+    owner = [-1] * len(text)
+    for number, (first, last) in enumerate(word_ranges(text)):
+        owner[first:last] = [number] * (last - first)
+    words = [owner[last - 1] if last > first else -1 for first, last in offsets]
+    return [int(word == -1 or word != before) for before, word in zip([-1, *words], words, strict=False)]

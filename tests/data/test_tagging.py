@@ -1,0 +1,98 @@
+"""Tagging: every word is labelled once and read back, whatever the windows; characters point at the text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llm_core.data.collators import IGNORED
+from llm_core.data.tagging import Entity, entities, in_characters, repaired, tag_features, tag_windows, word_tags
+from llm_core.data.words import character_ranges
+from llm_core.errors import InputError
+
+LABELS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG"]
+SENTENCE = st.lists(
+    st.tuples(st.sampled_from(["the", "good", "abc", "z", "q7x9"]), st.sampled_from(LABELS)), min_size=1
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pairs=SENTENCE, size=st.integers(6, 12), stride=st.integers(0, 3), continued=st.booleans())
+def test_tags_survive_the_round_trip(
+    tokenizer: Any, pairs: list[tuple[str, str]], size: int, stride: int, continued: bool
+) -> None:
+    words, tags = [word for word, _ in pairs], repaired([tag for _, tag in pairs])
+    windows = tag_windows(tokenizer, [words], size, stride)
+    features = tag_features(windows, [{"tokens": words, "tags": tags}], LABELS, continued)
+    assert all(len(feature["input_ids"]) == len(feature["labels"]) <= size for feature in features)
+    assert {word for window in windows for _, word in window.first_pieces()} == set(range(len(words)))
+    # a model that knows the answers, and says "O" where it was taught nothing
+    predictions = [[max(label, 0) for label in feature["labels"]] for feature in features]
+    assert word_tags(windows, predictions, LABELS, len(words)) == tags
+
+
+def test_first_pieces_are_labelled_and_the_others_are_not_or_go_on(tokenizer: Any) -> None:
+    row = {"tokens": ["the", "abc"], "tags": ["O", "B-PER"]}
+    windows = tag_windows(tokenizer, [row["tokens"]], 16, 0)
+    (plain,) = tag_features(windows, [row], LABELS)
+    assert plain["labels"] == [IGNORED, 0, 1, IGNORED, IGNORED, IGNORED]
+    (continued,) = tag_features(windows, [row], LABELS, continued=True)
+    assert continued["labels"] == [IGNORED, 0, 1, 2, 2, IGNORED]
+
+
+def test_a_word_cut_by_a_window_is_labelled_where_it_begins(tokenizer: Any) -> None:
+    row = {"tokens": ["z", "abc", "z"], "tags": ["O", "B-PER", "O"]}
+    windows = tag_windows(tokenizer, [row["tokens"]], 5, 0)
+    assert [window.words[1:-1] for window in windows] == [[0, 1, 1], [1, 2]]
+    labels = [feature["labels"] for feature in tag_features(windows, [row], LABELS)]
+    assert labels == [[IGNORED, 0, 1, IGNORED, IGNORED], [IGNORED, IGNORED, 0, IGNORED]]
+    windows = tag_windows(tokenizer, [["z", "z", "abc"]], 5, 0)
+    assert [window.first_pieces() for window in windows] == [[(1, 0), (2, 1), (3, 2)], []]
+
+
+def test_a_word_is_read_where_it_has_most_context(tokenizer: Any) -> None:
+    windows = tag_windows(tokenizer, [["z"] * 9], 8, 4)
+    predictions = [[number] * len(window.words) for number, window in enumerate(windows)]
+    assert [window.words[1:-1] for window in windows[:2]] == [[0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7]]
+    assert word_tags(windows, predictions, ["O", "B-X", "B-Y"], 9)[:6] == ["O", "O", "O", "O", "B-X", "B-X"]
+
+
+def test_words_without_pieces_are_outside(tokenizer: Any) -> None:
+    windows = tag_windows(tokenizer, [["z", "\u200d", "z"], []], 16, 0)
+    assert [window.row for window in windows] == [0]
+    predictions = [[1] * len(windows[0].words)]
+    assert word_tags(windows, predictions, LABELS, 3) == ["B-PER", "O", "B-PER"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "proper"),
+    [
+        (["I-PER", "I-PER"], ["B-PER", "I-PER"]),
+        (["B-PER", "I-ORG", "I-ORG"], ["B-PER", "B-ORG", "I-ORG"]),
+        (["O", "I-PER", "O"], ["O", "B-PER", "O"]),
+        (["B-PER", "B-PER", "I-PER"], ["B-PER", "B-PER", "I-PER"]),
+        ([], []),
+    ],
+)
+def test_tags_are_mended(tags: list[str], proper: list[str]) -> None:
+    assert repaired(tags) == proper
+
+
+def test_entities_point_at_characters() -> None:
+    text = "王明去 New York 了"
+    ranges = character_ranges(text)
+    tags = ["B-PER", "I-PER", "O", "B-LOC", "I-LOC", "O"]
+    found = entities(tags)
+    assert found == [Entity("PER", 0, 2), Entity("LOC", 3, 5)]
+    assert [text[e.first : e.last] for e in in_characters(found, ranges)] == ["王明", "New York"]
+
+
+def test_mistakes_are_named(tokenizer: Any) -> None:
+    with pytest.raises(InputError, match="tags: must be among O, B-PER.*got 'B-X'"):
+        tag_features([], [{"tags": ["B-X"]}], LABELS)
+    with pytest.raises(InputError, match=r"stride: must be in \[0, 6\)"):
+        tag_windows(tokenizer, [["z"]], 8, 6)
+    assert tag_windows(tokenizer, [[]], 8, 0) == []

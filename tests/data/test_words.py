@@ -1,0 +1,56 @@
+"""Words: English and Chinese, and which pieces begin one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llm_core.data.words import character_ranges, is_chinese, word_ranges, word_starts
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I don't know well-known cafés.", ["I", "don't", "know", "well-known", "cafés", "."]),
+        ("我们喜欢苹果。", ["我们", "喜欢", "苹果", "。"]),
+        ("买iPhone手机", ["买", "iPhone", "手机"]),
+        ("snake_case  (x)", ["snake", "_", "case", "(", "x", ")"]),
+        ("  ", []),
+    ],
+)
+def test_words_are_cut(text: str, words: list[str]) -> None:
+    assert [text[a:b] for a, b in word_ranges(text)] == words
+
+
+def test_characters_stand_alone_only_in_chinese() -> None:
+    text = "王明 likes 𠀀2pac"
+    assert [text[a:b] for a, b in character_ranges(text)] == ["王", "明", "likes", "𠀀", "2pac"]
+    assert is_chinese(text) and not is_chinese("likes。")
+
+
+def test_pieces_know_their_words(tokenizer: Any) -> None:
+    text = "good xyz the"
+    encoded = tokenizer(text, return_offsets_mapping=True)
+    starts = word_starts(text, encoded["offset_mapping"])
+    tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+    assert list(zip(tokens, starts, strict=True)) == [
+        ("[CLS]", 1),
+        ("good", 1),
+        ("x", 1),
+        ("##y", 0),
+        ("##z", 0),
+        ("the", 1),
+        ("[SEP]", 1),
+    ]
+
+
+def test_chinese_pieces_follow_the_segmenter() -> None:
+    text = "我们喜欢苹果"
+    assert word_starts(text, [(i, i + 1) for i in range(6)]) == [1, 0, 1, 0, 1, 0]
+
+
+def test_a_blank_belongs_to_the_piece_behind_it() -> None:
+    # SentencePiece: "▁big", "▁ca", "t"; byte fallback: three pieces of one character
+    assert word_starts("big cat", [(0, 3), (3, 6), (6, 7)]) == [1, 1, 0]
+    assert word_starts("a 🙂", [(0, 1), (1, 2), (2, 3), (2, 3), (2, 3)]) == [1, 1, 1, 0, 0]
