@@ -6,17 +6,19 @@
     python -m llm_core train RECIPE  reproduce a trained model
     python -m llm_core evaluate ID   measure a model on a data set
     python -m llm_core bench         measured ratios as tables
+    python -m llm_core walkthrough   a sentence through a tiny Transformer, number by number
 
 Commands only parse, call and print; what they do lives in the modules they call, imported when a command needs them.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -104,11 +106,20 @@ def train(
     data_dir: DataDirOption = None,
     output: Annotated[Path | None, typer.Option("--output", help="Default: models/NAME.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Replace a value, as in optim.learning_rate=1e-3; repeatable.")
+    ] = None,
+    budget_minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Fit the schedule to this time, whatever the recipe's steps.")
+    ] = None,
 ) -> None:
     """Train a model as its recipe says; writes weights, card and measured scores."""
     from llm_core.development import train_recipe
+    from llm_core.training.recipe import load_recipe
 
-    typer.echo(train_recipe(recipe, data_dir, output, resume, Settings()))
+    chosen = load_recipe(recipe, overrides or ())
+    told = train_recipe(chosen, data_dir, output, Settings(), resume=resume, budget_minutes=budget_minutes)
+    typer.echo(told, nl=bool(told))
 
 
 @app.command()
@@ -119,13 +130,21 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Part of the data set.")] = "validation",
     source: Annotated[list[str] | None, typer.Option("--source", help="Only rows of this source; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", help="Also write the figures as scores.json.")] = None,
 ) -> None:
-    """Measure a model as it is served: through the task, in its precision, with its calibration."""
-    from llm_core.development import Rows, evaluate_model
+    """Measure a model as it is served: through the task, in its precision, with its calibration.
+
+    Each line has the figure and its 95 % interval.
+    """
+    from llm_core.development import MEASURED_WITH, Rows, evaluate_model
+    from llm_core.evaluation.scores import write_scores
 
     rows = Rows(data, split, data_dir, tuple(source or ()), limit)
-    for metric, value in evaluate_model(model_id, rows, Settings()).items():
-        typer.echo(f"{data} {split} {metric}: {value:.4f}")
+    scores = evaluate_model(model_id, rows, Settings())
+    if output is not None:
+        write_scores(output, scores, packages=MEASURED_WITH, model=model_id)
+    for score in scores:
+        typer.echo(f"{data} {split} {score.metric}: {score}")
 
 
 @app.command()
@@ -137,6 +156,25 @@ def bench(
 
     for table in run_benchmarks(names or [], Settings()):
         typer.echo(table)
+
+
+@app.command()
+def walkthrough(
+    sentence: Annotated[
+        str | None, typer.Argument(help="In words of the tiny vocabulary; default: an example.")
+    ] = None,
+    language: Annotated[Literal["en", "zh"], typer.Option(help="Of the example and of the explanations.")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Every number, for programs.")] = False,
+) -> None:
+    """Take a sentence from characters to cross-entropy: every step computed by hand and held against the model."""
+    from llm_core.walkthrough import to_json, walk
+    from llm_core.walkthrough.terminal import print_steps
+
+    steps = walk(language if sentence is None else sentence)
+    if as_json:
+        typer.echo(json.dumps(to_json(steps), ensure_ascii=False, indent=1))
+    else:
+        print_steps(steps, language, Console(width=None if sys.stdout.isatty() else 160))
 
 
 def main() -> None:

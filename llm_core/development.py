@@ -8,54 +8,82 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from llm_core.backends.base import ScoresText
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.data.loaders import Row, load_rows
 from llm_core.engine import Engine, create_engine
 from llm_core.errors import InputError
+from llm_core.evaluation.bootstrap import Estimate
+from llm_core.evaluation.evaluate import evaluate
+from llm_core.evaluation.language_model import TextLikelihood, language_model_scores, score_texts
+from llm_core.evaluation.scores import Score
+from llm_core.session import Session, Steps
 from llm_core.settings import Settings
 from llm_core.tasks import find_task
-from llm_core.training.evaluate import evaluate
-from llm_core.training.recipe import load_recipe
+from llm_core.tasks.language import is_chinese
+from llm_core.training.recipe import Recipe
 from llm_core.training.train import train
+from llm_core.training.trainer import process_rank
 from llm_core.weights import WeightStore
 
+MEASURED_WITH = ("torch", "transformers", "numpy", "sacrebleu", "seqeval")
+"""Packages whose versions `evaluate` notes."""
 _BATCH_ROWS = 256
+_WINDOW = 512
+"""Tokens that a language model reads at once when it is measured, at most; the same for all, so that they compare."""
 
 
-def train_recipe(name: str, data_dir: Path | None, output: Path | None, resume: bool, settings: Settings) -> str:
-    """Train a recipe's model and describe what came out.
+def train_recipe(
+    recipe: Recipe,
+    data_dir: Path | None,
+    output: Path | None,
+    settings: Settings,
+    *,
+    resume: bool = True,
+    budget_minutes: float | None = None,
+) -> str:
+    """Train a recipe's model and describe what came out; in all processes but the first the description is empty.
 
     Args:
-        name: Name or path of the recipe.
+        recipe: What to train.
         data_dir: Folder of data sets; ``None`` means the setting, then the Hub.
         output: Directory to write; ``None`` means ``models/NAME``.
-        resume: Go on from the last checkpoint.
         settings: Where weights and models are.
+        resume: Go on from the last checkpoint.
+        budget_minutes: Fit the schedule to this time.
 
     Raises:
-        InputError: The recipe breaks a rule, or names a base model that the catalogue does not have.
+        InputError: The recipe's base is neither in the catalogue nor a directory.
     """
-    recipe = load_recipe(name)
-    catalog = load_catalog()
-    base = WeightStore(settings, catalog).files(_base_entry(catalog, recipe.base)).directory
     report = train(
         recipe,
-        base_dir=base,
+        base_dir=None if recipe.base is None else _base_directory(recipe.base, settings),
         data_dir=data_dir or settings.data_dir,
         output_dir=output or settings.models_dir / recipe.name,
         resume=resume,
+        budget_minutes=budget_minutes,
     )
-    return str(report)
+    if process_rank():
+        return ""
+    figures = "".join(f"\n  {score.title} {score.metric}: {score}" for score in report.scores)
+    size, minutes = report.shipped_bytes / 1e6, report.seconds / 60
+    return f"{report.model_dir}: {report.steps:,} steps, {minutes:.1f} minutes, {size:.2f} MB{figures}"
 
 
-def _base_entry(catalog: Catalog, repo: str) -> ModelSpec:
+def _base_directory(base: str, settings: Settings) -> Path:
+    """Where a recipe's base is: a directory, an earlier model under ``models/``, or a catalogue entry from the Hub."""
+    for place in (Path(base), settings.models_dir / base.removeprefix("models/")):
+        if (place / "config.json").is_file():
+            return place
+    catalog = load_catalog()
     for spec in catalog.values():
-        if spec.hub is not None and spec.hub.repo == repo:
-            return spec
-    raise InputError("base", f"no catalogue entry comes from {repo!r}")
+        if spec.hub is not None and spec.hub.repo == base:
+            return WeightStore(settings, catalog).files(spec).directory
+    raise InputError("base", "must be a directory with a config.json, or come from a catalogue entry", base)
 
 
 @dataclass(frozen=True)
@@ -74,8 +102,10 @@ class Rows:
     """Only the first rows."""
 
 
-def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> dict[str, float]:
+def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score]:
     """Scores of a model as it is served: through its task, in its precision, with its calibration.
+
+    A translator is measured in each direction that the rows hold; a decoder by the likelihood of their `text`.
 
     Args:
         model_id: Catalogue id. An embedding model is measured zero-shot on the labels of the data.
@@ -91,14 +121,81 @@ def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> dict[str,
     found = load_rows(wanted.data, wanted.split, wanted.data_dir or settings.data_dir)  # type: ignore[arg-type]
     rows = [row for row in found if not wanted.sources or row.get("source") in wanted.sources][: wanted.limit]
     with closing(create_engine(settings)) as engine:
-        spec = engine.catalog[model_id]
-        if "answer" in spec.tasks:
-            return evaluate(lambda rows: _answers(engine, spec, rows), rows, "question_answering")
-        if "sentiment" in spec.tasks or "classify" in spec.tasks:
-            return evaluate(lambda rows: _labels(engine, spec, rows), rows, "classification")
+        estimates = _estimates(engine, engine.catalog[model_id], rows)
+    title = ", ".join(wanted.sources)
+    return [
+        Score.of(metric, estimate, data=wanted.data, split=wanted.split, title=title)
+        for metric, estimate in estimates.items()
+    ]
+
+
+def _estimates(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Estimate]:
+    if "answer" in spec.tasks:
+        chinese = sum(is_chinese(str(row.get("context", ""))) for row in rows) > len(rows) / 2
+        return evaluate(partial(_answers, engine, spec), rows, "question_answering", language="zh" if chinese else "en")
+    if "sentiment" in spec.tasks or "classify" in spec.tasks:
+        return evaluate(partial(_labels, engine, spec), rows, "classification")
+    if "translate" in spec.tasks:
+        return _translations(engine, spec, rows)
+    if spec.head == "causal_lm" and spec.backend == "transformers":
+        return _likelihoods(engine, spec, rows)
+    why = f"; {spec.backend} does not give the likelihood of a text" if spec.head == "causal_lm" else ""
     raise InputError(
-        "model", f"{model_id} has no task that can be evaluated yet; these have: answer, sentiment, classify"
+        "model",
+        f"{spec.id} has no task that can be evaluated{why}; these have: answer, sentiment, classify, translate, and "
+        "generate or complete on the transformers runtime",
     )
+
+
+def _translations(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Estimate]:
+    """BLEU and chrF in each direction that the rows hold."""
+    fields = set(rows[0]) if rows else set()
+    pairs = [pair for pair in spec.language_pairs if fields.issuperset(pair)]
+    if not pairs:
+        directions = ", ".join(f"{source}-{target}" for source, target in spec.language_pairs[:6])
+        raise InputError("data", f"must have rows with a field for each language of a direction, such as {directions}")
+    scores: dict[str, Estimate] = {}
+    for source, target in pairs:
+        translate = partial(_translated, engine, spec, source, target)
+        scores |= evaluate(translate, rows, "translation", source=source, language=target)
+    return scores
+
+
+def _translated(engine: Engine, spec: ModelSpec, source: str, target: str, rows: Sequence[Row]) -> list[str]:
+    requests = [{"text": row[source], "source": source, "target": target} for row in rows]
+    return [result.text for result in _results(engine, "translate", spec, requests)]
+
+
+def _likelihoods(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Estimate]:
+    if not rows or any("text" not in row for row in rows):
+        raise InputError("data", "must have rows with the field 'text'")
+    task = _Likelihood()
+    return language_model_scores(
+        engine.answer(task, row["text"], model_id=spec.id).result for row in rows if row["text"]
+    )
+
+
+class _Likelihood:
+    """The likelihood of one text; see `Task`."""
+
+    name: ClassVar[str] = "likelihood"
+    request_type: ClassVar[type[str]] = str
+
+    def candidates(self, catalog: Catalog, text: str) -> tuple[ModelSpec, ...]:
+        return tuple(spec for spec in catalog.values() if spec.head == "causal_lm")
+
+    def run(self, session: Session, text: str) -> Steps[TextLikelihood]:
+        yield from ()
+        model = session.open(ScoresText)
+        window = min(model.context_length, _WINDOW)
+
+        def likelihoods(ids: Sequence[int]) -> list[float]:
+            return model.log_likelihoods(ids, session.cancel)
+
+        [scored] = score_texts(
+            [text], model.text_ids, likelihoods, start=model.start_id, window=window, stride=window // 2
+        )
+        return scored
 
 
 def _answers(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from llm_core import cli
+from llm_core import cli, development
 from llm_core.catalog import load_catalog
 from llm_core.errors import LlmCoreError
+from llm_core.evaluation.scores import Score, read_scores
 from llm_core.settings import REPOSITORY_ROOT
 
 
@@ -56,6 +59,19 @@ def test_pull_needs_to_know_what() -> None:
 def test_pull_offline_says_what_would_help() -> None:
     with pytest.raises(LlmCoreError, match="opus-mt-en-zh is not available"):
         invoke("pull", "opus-mt-en-zh")
+
+
+def test_evaluate_prints_and_writes_figures_with_their_intervals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = Score(data="sst2", split="train", metric="accuracy", value=0.9, low=0.85, high=0.93, rows=200)
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(development, "evaluate_model", lambda *a: asked.append(a) or [score])
+    output = invoke("evaluate", "m", "--data", "sst2", "--split", "train", "--output", str(tmp_path / "scores.json"))
+    assert output == "sst2 train accuracy: 0.9000 [0.8500, 0.9300]\n"
+    assert read_scores(tmp_path / "scores.json") == (score,)
+    assert json.loads((tmp_path / "scores.json").read_text())["model"] == "m"
+    assert asked[0][:2] == ("m", development.Rows("sst2", "train"))
 
 
 def test_an_unknown_benchmark_lists_the_known_ones() -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from llm_core.catalog import load_catalog
+from llm_core.backends.transformers import TransformersBackend
+from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.development import Rows, evaluate_model, train_recipe
+from llm_core.engine import Engine
 from llm_core.errors import InputError, UnknownModelError
 from llm_core.settings import Settings
 from llm_core.training.recipe import load_recipe, recipe_names
+from llm_core.types import ModelFiles
+from llm_core.weights import Availability
+from tests.support.decoders import entry, save_llama
+from tests.support.echo import echo_engine, echo_spec
 
 ROWS = [
     {"text": "A wonderful film, moving and funny.", "label": "positive", "source": "a"},
@@ -29,10 +38,12 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.mark.real_weights
 def test_the_served_path_is_measured(data_dir: Path, offline_settings: Settings) -> None:
-    scores = evaluate_model("sentiment-en", Rows("reviews", data_dir=data_dir), offline_settings)
-    assert scores["accuracy"] == pytest.approx(2 / 3)
+    [accuracy, *_] = evaluate_model("sentiment-en", Rows("reviews", data_dir=data_dir), offline_settings)
+    assert (accuracy.metric, accuracy.data, accuracy.rows) == ("accuracy", "reviews", 3)
+    assert accuracy.value == pytest.approx(2 / 3, abs=1e-4)
+    assert accuracy.low is not None and accuracy.high is not None and accuracy.low < accuracy.value < accuracy.high
     chosen = evaluate_model("sentiment-en", Rows("reviews", data_dir=data_dir, sources=("a",)), offline_settings)
-    assert chosen["accuracy"] == 1.0
+    assert (chosen[0].value, chosen[0].title) == (1.0, "a")
 
 
 def test_mistakes_are_named(data_dir: Path, offline_settings: Settings) -> None:
@@ -40,17 +51,90 @@ def test_mistakes_are_named(data_dir: Path, offline_settings: Settings) -> None:
         evaluate_model("sentiment-eng", Rows("reviews", data_dir=data_dir), offline_settings)
     with pytest.raises(InputError, match="split: must be train or validation"):
         evaluate_model("sentiment-en", Rows("reviews", "test", data_dir), offline_settings)
-    with pytest.raises(InputError, match="has no task that can be evaluated"):
+    with pytest.raises(InputError, match="llama_cpp does not give the likelihood of a text"):
         evaluate_model("smollm2-135m-instruct", Rows("reviews", data_dir=data_dir), offline_settings)
 
 
-def test_an_unknown_recipe_is_named(offline_settings: Settings) -> None:
-    with pytest.raises(InputError, match="recipe"):
-        train_recipe("no-such-recipe", None, None, True, offline_settings)
+def write_rows(data_dir: Path, rows: list[dict[str, str]]) -> Rows:
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (data_dir / "reviews" / "validation.jsonl").write_text(lines, encoding="utf-8")
+    return Rows("reviews", data_dir=data_dir)
+
+
+def test_a_translator_is_measured_in_each_direction_of_the_rows(
+    data_dir: Path, offline_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = (("en", "zh"), ("zh", "en"), ("en", "de"))
+    spec = echo_spec("mt", head="seq2seq", tasks=("translate",), language_pairs=pairs)
+    monkeypatch.setattr("llm_core.development.create_engine", lambda _: echo_engine(spec))
+    sentences = ["we like to eat fruit in the park", "it rains today and we stay at home"]
+    rows = [{"en": text, "zh": " ".join(reversed(text.split()))} for text in sentences]  # as the echo translates
+    wanted = write_rows(data_dir, rows)
+    scores = {score.metric: score for score in evaluate_model("mt", wanted, offline_settings)}
+    assert set(scores) == {"bleu[en-zh]", "chrf[en-zh]", "bleu[zh-en]", "chrf[zh-en]"}
+    assert "tok:zh" in scores["bleu[en-zh]"].signature and "tok:13a" in scores["bleu[zh-en]"].signature
+    assert all(score.rows == 2 and score.low is not None for score in scores.values())
+    assert {round(score.value, 3) for score in scores.values()} == {100.0}
+    with pytest.raises(InputError, match="a field for each language of a direction, such as en-zh"):
+        evaluate_model("mt", write_rows(data_dir, [{"fr": "oui"}]), offline_settings)
+
+
+class Checkpoint:
+    """A weight store that has one model."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def availability(self, spec: ModelSpec) -> Availability:
+        return Availability(True)
+
+    def files(self, spec: ModelSpec, *_: Any, **__: Any) -> ModelFiles:
+        return ModelFiles(self._directory)
+
+
+def test_a_decoder_is_measured_by_the_likelihood_of_texts(
+    data_dir: Path, tmp_path: Path, offline_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    checkpoint = save_llama(tmp_path / "llama")
+    settings = offline_settings.model_copy(update={"memory_budget_bytes": 1 << 30})
+    catalog = Catalog({"tiny": entry()})
+    store: Any = Checkpoint(checkpoint)
+    monkeypatch.setattr(
+        "llm_core.development.create_engine",
+        lambda _: Engine(catalog, store, settings, {"transformers": TransformersBackend()}),
+    )
+    texts = ["the cat sat on the mat.", "good morning! <|im_end|> 今天"]
+    scores = {s.metric: s for s in evaluate_model("tiny", write_rows(data_dir, [{"text": t} for t in texts]), settings)}
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(checkpoint), AutoTokenizer.from_pretrained(checkpoint)
+    nats = tokens = 0.0
+    for text in texts:
+        pieces = text.replace("<|im_end|>", "<\0|im_end|>").split("\0")  # special tokens are ordinary text here
+        ids = [2, *(i for piece in pieces for i in tokenizer(piece, add_special_tokens=False).input_ids)]
+        labels = torch.tensor([ids])
+        with torch.inference_mode():
+            nats += float(model(labels, labels=labels).loss) * (len(ids) - 1)
+        tokens += len(ids) - 1
+    size = sum(len(text.encode()) for text in texts)
+    assert scores["perplexity"].value == pytest.approx(math.exp(nats / tokens), rel=0.05)  # served in bfloat16
+    assert scores["bits_per_byte"].value == pytest.approx(nats / size / math.log(2), rel=0.02)
+    assert scores["perplexity"].rows == 2
+    with pytest.raises(InputError, match="rows with the field 'text'"):
+        evaluate_model("tiny", write_rows(data_dir, [{"label": "x"}]), settings)
+
+
+def test_an_unknown_base_is_named(offline_settings: Settings) -> None:
+    recipe = load_recipe("spam-en", ["base=nobody/nothing"])
+    with pytest.raises(InputError, match="base: must be a directory .*nobody/nothing"):
+        train_recipe(recipe, None, None, offline_settings)
 
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_s_base_is_in_the_catalogue_and_its_model_ships(name: str) -> None:
     recipe, catalog = load_recipe(name), load_catalog()
+    if recipe.base is None:
+        return  # from scratch: a showcase, which is no catalogue entry
     assert any(spec.hub is not None and spec.hub.repo == recipe.base for spec in catalog.values())
     assert catalog[name].local == name

@@ -127,8 +127,66 @@ class Generates(Protocol):
 
 
 @runtime_checkable
+class ScoresText(Protocol):
+    """Says how probable a given text is; not every runtime that generates does."""
+
+    context_length: int
+    """Tokens read at once."""
+    start_id: int
+    """What stood before a document when the model was trained."""
+
+    def text_ids(self, text: str) -> list[int]:
+        """The tokens of `text`, in which nothing is markup."""
+
+    def log_likelihoods(self, ids: Sequence[int], cancel: CancelToken) -> list[float]:
+        """Natural logarithm of the probability of each id but the first, given those before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """How much each piece that was written looked at each piece that was read: a cross-attention layer, averaged over
+    its heads."""
+
+    weights: NDArray[np.float32]
+    """Shape (T, S), rows summing to at most 1; T pieces of the translation, S of the source."""
+    source: tuple[tuple[int, int], ...]
+    """Characters ``start:end`` of the source that each of its S pieces stands for; empty ranges for special tokens."""
+    target: tuple[tuple[int, int], ...]
+    """The same in the translation, for its T pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One translation of a sentence."""
+
+    text: str
+    log_probability: float
+    """Natural logarithm of its probability divided by its tokens, the end included: at most 0."""
+    attention: Attention | None = None
+    """Only when asked for."""
+
+
+def check_hypotheses(
+    spec: ModelSpec, pairs: frozenset[tuple[str, str]], pair: tuple[str, str], count: int, beam_size: int
+) -> None:
+    """Accept what `Translates.hypotheses` is asked for.
+
+    Raises:
+        InputError: `pair` is none of the model's `pairs`, or `count` is not in 1..`beam_size`.
+    """
+    if pair not in pairs:
+        raise InputError("target", f"{spec.title} does not translate from {pair[0]} to {pair[1]}")
+    if not 1 <= count <= beam_size:
+        raise InputError("count", f"must be in 1..{beam_size}, the beam", count)
+
+
+@runtime_checkable
 class Translates(Protocol):
     """Translates sentences."""
+
+    low_log_probability: float | None
+    """`Hypothesis.log_probability` below which a translation is not to be trusted, calibrated on validation data;
+    ``None`` if it was not."""
 
     def language_pairs(self) -> frozenset[tuple[str, str]]:
         """The (source, target) pairs the model really has, as ISO 639-1 codes."""
@@ -136,4 +194,21 @@ class Translates(Protocol):
     def translate(
         self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
     ) -> list[str]:
-        """The best translation of each sentence."""
+        """The best translation of each sentence: `hypotheses` for those who need no more."""
+
+    def hypotheses(
+        self,
+        sentences: Sequence[str],
+        source: str,
+        target: str,
+        cancel: CancelToken,
+        *,
+        beam_size: int = 4,
+        count: int = 1,
+        attention: bool = False,
+    ) -> list[list[Hypothesis]]:
+        """The `count` best translations of each sentence, best first; `count` is at most `beam_size`.
+
+        Raises:
+            InputError: The model has no such pair, or `count` is too large.
+        """

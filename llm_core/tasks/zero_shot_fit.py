@@ -21,7 +21,9 @@ from llm_core.backends.base import Embeds
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.data.loaders import Split, load_rows
 from llm_core.engine import Engine, create_engine
+from llm_core.evaluation.calibration import expected_calibration_error
 from llm_core.session import Session, Steps
+from llm_core.settings import Settings
 from llm_core.tasks.zero_shot import label_sentences, likeness, softmax
 
 FITTED_ON = ("ag_news", "dbpedia14", "trec_questions", "tweet_emotion")
@@ -48,29 +50,20 @@ def fit_scale(parts: Sequence[Measured]) -> float:
     return float(min(SCALES, key=lambda scale: sum(log_loss(part, scale) for part in parts)))
 
 
-def calibration_error(probabilities: NDArray[np.float64], gold: NDArray[np.int64], bins: int = 15) -> float:
-    """Expected calibration error: mean gap of stated and real accuracy over equally wide bins of the top
-    probability."""
-    top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == gold
-    which = np.minimum((top * bins).astype(int), bins - 1)
-    return float(sum(abs(top[which == b].sum() - right[which == b].sum()) for b in range(bins)) / len(gold))
-
-
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, help="folder of data sets; default: the Hub's")
-    data_dir = parser.parse_args().data_dir
+    parser.add_argument("--data-dir", type=Path, help="folder of data sets; default: LLM_CORE_DATA_DIR, then the Hub")
+    data_dir = parser.parse_args().data_dir or Settings().data_dir
     with closing(create_engine()) as engine:
         scale = fit_scale([_measured(engine, name, "train", data_dir) for name in FITTED_ON])
         print(f"scale {scale:g}")
         for name in MEASURED_ON:
             part = _measured(engine, name, "validation", data_dir)
             probabilities = softmax(scale * part.likeness)
+            error = expected_calibration_error(probabilities, part.gold.tolist())
             accuracy = float((probabilities.argmax(axis=1) == part.gold).mean())
-            print(
-                f"{name}: accuracy {accuracy:.3f}, calibration error {calibration_error(probabilities, part.gold):.3f}"
-            )
+            print(f"{name}: accuracy {accuracy:.3f}, calibration error {error:.3f}")
 
 
 def _measured(engine: Engine, name: str, split: Split, data_dir: Path | None) -> Measured:

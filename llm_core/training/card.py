@@ -1,19 +1,20 @@
 """The model card: what a shipped model is, what it was trained on, how good it is, and what it is not for.
 
-Everything is taken from the recipe and the measured scores; nothing is typed twice.
+Everything is taken from the recipe, the run and the measured scores; nothing is typed twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from llm_core.evaluation.scores import Score
 from llm_core.training.recipe import Recipe
 
 _TEMPLATE = """\
 ---
-base_model: {base}
-library_name: peft
+{front}
 license: other
 language: [{languages}]
 ---
@@ -21,19 +22,15 @@ language: [{languages}]
 
 {title}.
 
-- **Base**: `{base}` ({base_licence}), unchanged; the adapter is {megabytes:.2f} MB of float16.
-- **Adapter**: {adapter}; the head is included.
-- **Labels**: {labels}
+{facts}
 
 ## Scores
-Measured on the shipped files, loaded by plain `peft` on the plain base.
+{measured}
 
-| data (validation split) | rows | metric | value |
+| data (validation split) | rows | metric | value [95 % interval] |
 |---|--:|---|--:|
 {scores}
-
-Measure again: `python -m llm_core evaluate {name} --data {first_data} --data-dir DIR`.
-
+{again}
 ## Training data and licences
 {data}
 
@@ -41,17 +38,14 @@ Measure again: `python -m llm_core evaluate {name} --data {first_data} --data-di
 
 ## Recipe
 `recipes/{name}.toml`: {recipe}. Reproduce: `python -m llm_core train {name} --data-dir DIR`.
-
-## Calibration
-{calibration}
-
+{calibration}{samples}
 ## Limits
 {limits}
 """
 
 _RESTRICTED = ("non-commercial", "research", "academic")
 _NOTE = (
-    "**Some of this data is for research or non-commercial use only, or has no formal licence. Treat the adapter as a "
+    "**Some of this data is for research or non-commercial use only, or has no formal licence. Treat the model as a "
     "research and demonstration artefact; for commercial use, train it again on data that you may use.**"
 )
 _OPEN = "All of this data is openly licensed; attribution and share-alike terms apply as named above."
@@ -66,54 +60,152 @@ _CALIBRATION = {
         "`not_in_text` are logistic curves over the margin. All are fitted on validation rows."
     ),
 }
+_OBJECTIVE = {
+    "masked_lm": "masked language model (encoder)",
+    "causal_lm": "language model (decoder)",
+    "seq2seq": "translator (encoder–decoder)",
+    "classification": "classifier",
+    "tagging": "tagger",
+    "question_answering": "span extractor",
+}
 
 
-def model_card(recipe: Recipe, scores: Sequence[dict[str, Any]], adapter_bytes: int) -> str:
+@dataclass(frozen=True)
+class Run:
+    """What the training was, for the card."""
+
+    shipped_bytes: int
+    """Size of the weights' file."""
+    parameters: int
+    """Of the whole model."""
+    trained: int
+    """Of these, the ones that moved."""
+    steps: int
+    tokens: int
+    """Read in training."""
+    seconds: float
+    hardware: str
+    seed: int
+    results: tuple[float, ...] = ()
+    """Validation metric of each seed, when there are several."""
+    samples: tuple[Mapping[str, Any], ...] = ()
+    """What the trained model made of the recipe's inputs; see `samples`."""
+
+
+def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
     """The card as Markdown.
 
     Args:
         recipe: What was trained.
-        scores: Entries of ``scores.json``.
-        adapter_bytes: Size of the adapter's file.
+        scores: What ``scores.json`` holds.
+        run: What the training was.
     """
     licences = " ".join(part.licence.lower() for part in recipe.data)
+    calibration = _CALIBRATION.get(recipe.objective)
+    data = dict.fromkeys(f"- `{part.name}`{_sources(part.sources)}: {part.licence}" for part in recipe.data)
     return _TEMPLATE.format(
+        front=_front(recipe),
         name=recipe.name,
         title=recipe.title.rstrip("."),
-        base=recipe.base,
-        base_licence=recipe.base_licence,
         languages=", ".join(recipe.languages),
-        megabytes=adapter_bytes / 1e6,
-        adapter=_adapter(recipe),
-        labels=", ".join(f"{i} {label}" for i, label in enumerate(recipe.labels)) or "none (start and end of a span)",
+        facts="\n".join(f"- **{key}**: {value}" for key, value in _facts(recipe, run)),
+        measured="Measured on the shipped files." if scores else "None were measured.",
         scores="\n".join(_score_line(score) for score in scores),
-        first_data=recipe.scores[0].data,
-        data="\n".join(
-            dict.fromkeys(f"- `{part.name}`{_sources(part.sources)}: {part.licence}" for part in recipe.data)
-        ),
+        again=_again(recipe),
+        data="\n".join(data),
         restriction=_NOTE if any(word in licences for word in _RESTRICTED) else _OPEN,
-        recipe=_recipe(recipe),
-        calibration=_CALIBRATION[recipe.task],
-        limits=recipe.limits.strip(),
+        recipe=_recipe(recipe, run),
+        calibration=f"\n## Calibration\n{calibration}\n" if calibration else "",
+        samples=_samples(run),
+        limits=recipe.limits.strip() or "A demonstration; not meant for use.",
     )
 
 
-def _adapter(recipe: Recipe) -> str:
-    how = {"lora": "LoRA", "full": "full fine-tuning of the linear layers, shipped as its best low-rank approximation,"}
-    return f"{how[recipe.adapter.kind]} of rank {recipe.adapter.rank} on every linear layer"
+def _front(recipe: Recipe) -> str:
+    library = "peft" if recipe.tuning.ship == "adapter" else "transformers"
+    return f"library_name: {library}" if recipe.base is None else f"base_model: {recipe.base}\nlibrary_name: {library}"
+
+
+def _facts(recipe: Recipe, run: Run) -> list[tuple[str, str]]:
+    size = f"{run.shipped_bytes / 1e6:.2f} MB of {recipe.dtype}"
+    if recipe.base is None:
+        facts = [("Model", f"{_OBJECTIVE[recipe.objective]} from scratch, {run.parameters:,} parameters; {size}")]
+        facts += [("Shape", _shape(recipe)), ("Vocabulary", _vocabulary(recipe))]
+    else:
+        facts = [("Base", f"`{recipe.base}` ({recipe.base_licence})"), ("Tuning", f"{_tuning(recipe)}; {size}")]
+        facts += [("Trained", f"{run.trained:,} of {run.parameters:,} parameters")]
+    if recipe.labels:
+        facts.append(("Labels", ", ".join(f"{i} {label}" for i, label in enumerate(recipe.labels))))
+    compute = 6 * run.parameters * run.tokens if recipe.tuning.kind == "full" else 0
+    flops = f", about {compute:.1e} floating-point operations (6 · parameters · tokens)" if compute else ""
+    facts.append(("Training", f"{run.steps:,} steps, {run.tokens:,} tokens read, {run.seconds / 60:.1f} minutes on "
+                  f"{run.hardware}{flops}"))  # fmt: skip
+    if run.results:
+        mean = sum(run.results) / len(run.results)
+        spread = (sum((x - mean) ** 2 for x in run.results) / max(1, len(run.results) - 1)) ** 0.5
+        facts.append((f"{len(run.results)} seeds", f"validation {recipe.optim.metric} {mean:.4f} ± {spread:.4f} "
+                      f"(standard deviation); the best, seed {run.seed}, ships"))  # fmt: skip
+    return facts
+
+
+def _shape(recipe: Recipe) -> str:
+    assert recipe.model is not None, "only a model from scratch has a shape of its own"
+    sizes = ", ".join(f"{name} {value}" for name, value in recipe.model.sizes().items())
+    return f"{recipe.model.family}: {sizes}"
+
+
+def _vocabulary(recipe: Recipe) -> str:
+    assert recipe.tokenizer is not None, "a model from scratch has a vocabulary of its own"
+    return f"SentencePiece {recipe.tokenizer.kind}, {recipe.tokenizer.vocab_size:,} pieces, learnt from the same texts"
+
+
+def _tuning(recipe: Recipe) -> str:
+    tuning = recipe.tuning
+    if tuning.kind == "lora":
+        shipped = "" if tuning.ship == "adapter" else ", merged into the base"
+        return f"LoRA of rank {tuning.rank} on every linear layer{shipped}"
+    if tuning.ship == "adapter":
+        return f"full fine-tuning of the linear layers, shipped as its best approximation of rank {tuning.rank}"
+    if tuning.kind == "partial":
+        return f"fine-tuning of {f'the top {tuning.top_blocks}' if tuning.top_blocks else 'some'} blocks and the head"
+    return "full fine-tuning" if tuning.kind == "full" else "a linear probe: the head alone is trained"
 
 
 def _sources(sources: tuple[str, ...]) -> str:
     return f" ({', '.join(sources)})" if sources else ""
 
 
-def _score_line(score: dict[str, Any]) -> str:
-    return f"| {score['title']} | {score['rows']} | {score['metric']} | {score['value']:.4f} |"
+def _score_line(score: Score) -> str:
+    return f"| {score.title} | {score.rows} | {score.metric} | {score} |"
 
 
-def _recipe(recipe: Recipe) -> str:
-    optim = recipe.optim
+def _samples(run: Run) -> str:
+    """Every input of the recipe with the trained model's output, none left out."""
+    if not run.samples:
+        return ""
+    lines = "\n".join(f"- {line['input']} → {_shown(line['output'])}" for line in run.samples)
+    return f"\n## Samples\nAt the last step, greedy; `samples.jsonl` has those of earlier steps, too.\n\n{lines}\n"
+
+
+def _shown(output: Any) -> str:
+    if isinstance(output, str):
+        return " ".join(output.split())
+    return " · ".join(", ".join(f"{piece} {chance:.2f}" for piece, chance in guesses) for guesses in output)
+
+
+def _again(recipe: Recipe) -> str:
+    """The command that measures what the catalogue serves; models of the catalogue alone have one."""
+    if not recipe.scores or recipe.base is None:
+        return ""
     return (
-        f"{optim.epochs:g} epochs of batches of {optim.batch_size}, AdamW with a peak learning rate of "
-        f"{optim.learning_rate:g}, at most {recipe.max_length} tokens, bfloat16 autocast"
+        f"\nMeasure again: `python -m llm_core evaluate {recipe.name} --data {recipe.scores[0].data} --data-dir DIR`.\n"
+    )
+
+
+def _recipe(recipe: Recipe, run: Run) -> str:
+    optim = recipe.optim
+    size = f"{optim.batch_tokens:,} tokens" if optim.batch_tokens else f"{optim.batch_size} rows"
+    return (
+        f"{run.steps:,} steps of {size}, AdamW, peak learning rate {optim.learning_rate:g} ({optim.schedule}), "
+        f"at most {recipe.max_length} tokens a row, {'bfloat16 autocast' if optim.bf16 else 'float32'}"
     )

@@ -1,128 +1,134 @@
-"""The directory that ships: adapter, configuration, calibration, scores and card.
+"""The directory that ships, and opening it again.
 
-- `adapter_config.json`, `adapter_model.safetensors` (float16, head included): plain `peft` loads them on the base.
-- `config.json`: the base's configuration with our label names.
-- `calibration.json`, `scores.json`, `README.md`: see `calibration`, `train` and `card`.
+A whole model is `config.json`, `model.safetensors` and the tokenizer's files: transformers' `AutoModel…` and
+`AutoTokenizer` load it. An adapter is `adapter_config.json`, `adapter_model.safetensors` (head included) and the base's
+`config.json` with our labels: plain `peft` loads it on the base. `calibration.json`, `scores.json` and `README.md`
+come from `measure`.
 
-A fully fine-tuned model ships as the best low-rank approximation of its change: for each linear layer the truncated
-singular value decomposition of ``W - W_base`` (Eckart & Young 1936).
+A fully fine-tuned model that ships as an adapter is its best low-rank approximation; see `convert.peft.low_rank`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save
-from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoModelForSequenceClassification, AutoTokenizer
 
-from llm_core.training.predictors import AnswerPredictor, LabelPredictor
+from llm_core.errors import WeightsError
+from llm_core.model.config import ModelConfig
+from llm_core.model.convert import hub, peft
+from llm_core.model.convert.configs import to_hub_config
+from llm_core.model.heads import Model, SequenceClassifier, TokenClassifier
+from llm_core.model.lora import lora_layers, merge
+from llm_core.training.fitting import Fitted
+from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor
 from llm_core.training.recipe import Recipe
-from llm_core.training.tuning import HEADS, base_model, is_target, lora_config
+from llm_core.training.tuning import from_base
+from llm_core.training.vocabulary import open_tokenizer
+
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt"),
+    *("vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "source.spm", "target.spm"),
+)
+ADAPTER = "adapter_config.json"
 
 
-def save_adapter(recipe: Recipe, model: Any, base_dir: Path, output_dir: Path) -> None:
-    """Writes adapter and configuration in float16.
+def save_model(recipe: Recipe, fitted: Fitted, base_dir: Path | None, output_dir: Path) -> None:
+    """Writes what ships, in the recipe's `dtype`.
 
     Args:
         recipe: What was trained.
-        model: The trained model: a `PeftModel`, or a plain model whose change is cut to the recipe's rank.
-        base_dir: Directory of the base model.
+        fitted: What came out; an adapter on it may be merged here.
+        base_dir: Directory of the base model; None: from scratch.
         output_dir: Where to write; made if missing, files of the same name are replaced.
     """
-    tuned = model if isinstance(model, PeftModel) else low_rank(recipe, model, base_dir)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: value.detach().to(torch.float16).cpu().contiguous()
-        for name, value in get_peft_model_state_dict(tuned, save_embedding_layers=False).items()
-    }
-    partial = output_dir / "adapter_model.safetensors.part"
-    partial.write_bytes(save(state, metadata={"format": "pt"}))
-    os.replace(partial, output_dir / "adapter_model.safetensors")
-    settings: Any = tuned.peft_config["default"]
-    settings.base_model_name_or_path, settings.inference_mode = recipe.base, True
-    settings.modules_to_save = sorted(name for name, _ in tuned.get_base_model().named_children() if name in HEADS)
-    settings.save_pretrained(str(output_dir))
-    _plain_config(tuned.get_base_model(), base_dir).save_pretrained(output_dir)
+    model, dtype = fitted.model, getattr(torch, recipe.dtype)
+    if base_dir is not None:  # the dropout of training stays behind
+        config = hub.read_config(base_dir)
+        model.config = replace(model.config, dropout=config.dropout, attention_dropout=config.attention_dropout)
+    if recipe.tuning.ship == "adapter":
+        assert base_dir is not None, "an adapter has a base"
+        _save_adapter(recipe, fitted, base_dir, output_dir, dtype)
+        return
+    merge(model)
+    hub.save(model, output_dir, labels=recipe.labels, dtype=dtype)
+    for name in TOKENIZER_FILES:
+        if (fitted.tokenizer_dir / name).is_file():
+            shutil.copyfile(fitted.tokenizer_dir / name, output_dir / name)
 
 
-def _plain_config(trained: Any, base_dir: Path) -> Any:
-    """The base's own configuration with the trained labels: dropout and attention of training stay behind."""
-    config = AutoConfig.from_pretrained(base_dir)
-    config.architectures = [type(trained).__name__]
-    config.id2label, config.label2id = trained.config.id2label, trained.config.label2id
-    return config
+def _save_adapter(recipe: Recipe, fitted: Fitted, base_dir: Path, output_dir: Path, dtype: torch.dtype) -> None:
+    tuned = fitted.model
+    if not lora_layers(tuned):
+        tuned = from_base(fitted.objective, base_dir, fitted.seed)
+        peft.low_rank(tuned, fitted.model, recipe.tuning.rank)
+    peft.save(tuned, output_dir, base=str(recipe.base), dtype=dtype)
+    settings = to_hub_config(fitted.model.config, hub.HEADS[type(fitted.model)], recipe.labels)
+    write_json(output_dir / "config.json", settings)
 
 
-def low_rank(recipe: Recipe, tuned: Any, base_dir: Path) -> Any:
-    """An adapter on the base that best approximates a fully fine-tuned model at the recipe's rank."""
-    base = base_model(recipe, base_dir)
-    before = {name: layer.weight.detach().clone() for name, layer in base.named_modules() if is_target(name)}
-    adapted: Any = get_peft_model(base, lora_config(recipe))
-    adapted.load_state_dict(_head_state(adapted, tuned), strict=False)
-    layers = dict(tuned.named_modules())
-    for name, weight in before.items():
-        _factorise(adapted.base_model.model.get_submodule(name), layers[name].weight.detach() - weight)
-    return adapted
-
-
-def _factorise(layer: Any, change: torch.Tensor) -> None:
-    up, values, down = torch.linalg.svd(change.double(), full_matrices=False)
-    rank, root = layer.r["default"], values.sqrt()
-    with torch.no_grad():
-        layer.lora_A["default"].weight.copy_(root[:rank, None] * down[:rank] / layer.scaling["default"])
-        layer.lora_B["default"].weight.copy_(up[:, :rank] * root[:rank])
-
-
-def _head_state(adapted: Any, tuned: Any) -> dict[str, torch.Tensor]:
-    marker = ".modules_to_save.default."
-    trained = tuned.state_dict()
-    return {
-        name: trained[name.removeprefix("base_model.model.").replace(marker, ".")]
-        for name in adapted.state_dict()
-        if marker in name
-    }
-
-
-def load_model(model_dir: Path, base_dir: Path) -> Any:
-    """A shipped adapter on its base, by plain `transformers` and `peft`, ready for inference.
+def load_model(model_dir: Path, base_dir: Path | None = None) -> Model:
+    """A shipped model or adapter in float32, ready for inference.
 
     Args:
-        model_dir: What `save_adapter` wrote.
-        base_dir: Directory of the base model.
+        model_dir: What `save_model` wrote.
+        base_dir: Directory of the base model, for an adapter.
+
+    Raises:
+        WeightsError: The files are not of a model of ours, or an adapter's base is not given.
     """
-    config = AutoConfig.from_pretrained(model_dir)
-    settings = json.loads((model_dir / "adapter_config.json").read_text(encoding="utf-8"))
-    answers = settings["task_type"] == "QUESTION_ANS"
-    kind = AutoModelForQuestionAnswering if answers else AutoModelForSequenceClassification
-    base = kind.from_pretrained(base_dir, config=config, dtype=torch.float32, attn_implementation="eager")
-    return PeftModel.from_pretrained(base, str(model_dir)).eval()
+    head = head_of(json.loads((model_dir / "config.json").read_text(encoding="utf-8")))
+    if not (model_dir / ADAPTER).is_file():
+        return hub.load(model_dir, head)
+    if base_dir is None:
+        raise WeightsError(f"{model_dir.name} is an adapter: its base is needed")
+    model = hub.load(base_dir, head, fresh_head=True)
+    peft.load(model, model_dir)
+    return model.eval()
 
 
-def open_predictor(model_dir: Path, base_dir: Path) -> LabelPredictor | AnswerPredictor:
+def head_of(settings: dict[str, Any]) -> Callable[[ModelConfig], Model]:
+    """Builds the model that a ``config.json`` names.
+
+    Raises:
+        WeightsError: It names none of ours.
+    """
+    named = settings.get("architectures") or [""]
+    kind = next((ours for ours, theirs in hub.HEADS.items() if theirs == named[0]), None)
+    if kind is None:
+        raise WeightsError(f"architecture {named[0]!r} is not one of {', '.join(hub.HEADS.values())}")
+    if kind in (SequenceClassifier, TokenClassifier):
+        return partial(kind, num_labels=len(settings["id2label"]))
+    return kind
+
+
+def open_predictor(model_dir: Path, base_dir: Path | None = None) -> LabelPredictor | AnswerPredictor | TagPredictor:
     """A predictor of a shipped model, calibrated as it ships; for `evaluate`.
 
     Args:
         model_dir: A directory under `models/`.
-        base_dir: Directory of the base model, which holds the tokenizer.
+        base_dir: Directory of an adapter's base, which holds the tokenizer.
     """
     settings = json.loads((model_dir / "calibration.json").read_text(encoding="utf-8"))
-    model, tokenizer = load_model(model_dir, base_dir), AutoTokenizer.from_pretrained(base_dir)
+    model: Any = load_model(model_dir, base_dir)
+    tokenizer, length = open_tokenizer(base_dir or model_dir), settings["max_length"]
     if settings["task"] == "classification":
-        return LabelPredictor(
-            model, tokenizer, tuple(settings["labels"]), settings["max_length"], settings["temperature"]
-        )
-    return AnswerPredictor(
-        model, tokenizer, settings["max_length"], settings["stride"], settings["no_answer_threshold"]
-    )
+        return LabelPredictor(model, tokenizer, tuple(settings["labels"]), length, settings["temperature"])
+    if settings["task"] == "tagging":
+        return TagPredictor(model, tokenizer, tuple(settings["labels"]), length, settings["stride"])
+    with_types, threshold = not (model_dir / ADAPTER).is_file(), settings["no_answer_threshold"]
+    return AnswerPredictor(model, tokenizer, length, settings["stride"], with_types, threshold)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes indented UTF-8 JSON through a temporary file, so that a reader never sees half of it."""
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial_file = path.with_name(f"{path.name}.part")
+    partial_file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial_file, path)

@@ -1,4 +1,4 @@
-"""Plain predictors: a model and rows in, labels or answers out, in batches of similar length.
+"""Plain predictors: a model and rows in, predictions out, in batches of similar length.
 
 They serve measuring and calibration while training. The application serves through its own backends; `evaluate` takes
 either.
@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from llm_core.data.collators import PaddingCollator
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
+from llm_core.data.tagging import tag_windows, word_tags
+from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 
 Array = npt.NDArray[Any]
 
@@ -27,7 +30,7 @@ class LabelPredictor:
     `temperature` divides the logits (arXiv:1706.04599); it changes no label, only how sure the model says it is.
     """
 
-    model: Any
+    model: SequenceClassifier
     tokenizer: Any
     labels: tuple[str, ...]
     max_length: int
@@ -38,10 +41,9 @@ class LabelPredictor:
         """(texts, labels), float32, before the temperature."""
         encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
         found = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        for indices, outputs in _forward(
-            self.model, self.tokenizer, [{"input_ids": ids} for ids in encoded], self.batch_size
-        ):
-            found[indices] = outputs["logits"]
+        features = [{"input_ids": ids} for ids in encoded]
+        for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
+            found[indices] = logits
         return found
 
     def probabilities(self, texts: Sequence[str]) -> Array:
@@ -58,31 +60,57 @@ class LabelPredictor:
 class AnswerPredictor:
     """Answers as spans of the passage; a margin at or below `threshold` gives the empty answer."""
 
-    model: Any
+    model: SpanExtractor
     tokenizer: Any
     max_length: int
     stride: int
+    with_types: bool
+    """Whether question and passage have different token types; adapters are trained with one type for both."""
     threshold: float = 0.0
     batch_size: int = 16
 
     def spans(self, rows: Sequence[Row]) -> list[Span]:
         """The best span of each row, with its margin over "not in the text"."""
         windows = make_windows(self.tokenizer, rows, self.max_length, self.stride)
-        features = [{"input_ids": w.input_ids, "token_type_ids": w.token_type_ids} for w in windows]
-        logits: dict[int, tuple[Array, Array]] = {}
-        for indices, outputs in _forward(self.model, self.tokenizer, features, self.batch_size):
-            logits |= dict(zip(indices, zip(outputs["start_logits"], outputs["end_logits"], strict=True), strict=True))
-        owned: list[list[int]] = [[] for _ in rows]
-        for index, window in enumerate(windows):
-            owned[window.row].append(index)
+        features: list[dict[str, Any]] = [{"input_ids": window.input_ids} for window in windows]
+        if self.with_types:
+            features = [{**f, "token_type_ids": w.token_type_ids} for f, w in zip(features, windows, strict=True)]
+        found: dict[int, Array] = {}
+        for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
+            found |= dict(zip(indices, logits, strict=True))
         return [
-            best_span([windows[i] for i in own], [logits[i][0] for i in own], [logits[i][1] for i in own])
-            for own in owned
+            best_span([windows[i] for i in own], [found[i][:, 0] for i in own], [found[i][:, 1] for i in own])
+            for own in _owned([window.row for window in windows], len(rows))
         ]
 
     def __call__(self, rows: Sequence[Row]) -> list[str]:
         """The answer of each row's `question`, empty when it is not in the text."""
         return answers(rows, self.spans(rows), self.threshold)
+
+
+@dataclass(frozen=True)
+class TagPredictor:
+    """Entity tags of sentences given as words."""
+
+    model: TokenClassifier
+    tokenizer: Any
+    labels: tuple[str, ...]
+    max_length: int
+    stride: int
+    batch_size: int = 32
+
+    def __call__(self, rows: Sequence[Row]) -> list[list[str]]:
+        """Proper IOB2 tags of each row's `tokens`."""
+        windows = tag_windows(self.tokenizer, [row["tokens"] for row in rows], self.max_length, self.stride)
+        features = [{"input_ids": window.input_ids} for window in windows]
+        found: dict[int, list[int]] = {}
+        for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
+            found |= dict(zip(indices, logits.argmax(-1).tolist(), strict=True))
+        owned = _owned([window.row for window in windows], len(rows))
+        return [
+            word_tags([windows[i] for i in own], [found[i] for i in own], self.labels, len(row["tokens"]))
+            for own, row in zip(owned, rows, strict=True)
+        ]
 
 
 def answers(rows: Sequence[Row], spans: Sequence[Span], threshold: float) -> list[str]:
@@ -93,14 +121,23 @@ def answers(rows: Sequence[Row], spans: Sequence[Span], threshold: float) -> lis
     ]
 
 
-def _forward(
-    model: Any, tokenizer: Any, features: list[dict[str, list[int]]], batch_size: int
-) -> Iterator[tuple[list[int], dict[str, Array]]]:
-    """Outputs as arrays, in batches of similar length, with the indices of the features they belong to."""
+def _owned(owners: Sequence[int], rows: int) -> list[list[int]]:
+    """For each row the indices of its windows."""
+    owned: list[list[int]] = [[] for _ in range(rows)]
+    for index, row in enumerate(owners):
+        owned[row].append(index)
+    return owned
+
+
+def forward(
+    model: Model, tokenizer: Any, features: Sequence[dict[str, Any]], batch_size: int
+) -> Iterator[tuple[list[int], Array]]:
+    """Logits as arrays, in batches of similar length, with the indices of the features they belong to."""
     order = sorted(range(len(features)), key=lambda i: len(features[i]["input_ids"]))
+    device, collate = next(model.parameters()).device, PaddingCollator(tokenizer.pad_token_id)
     for first in range(0, len(order), batch_size):
         indices = order[first : first + batch_size]
-        batch = tokenizer.pad([features[i] for i in indices], return_tensors="pt").to(model.device)
-        with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16):
-            outputs = model(**batch)
-        yield indices, {name: value.float().cpu().numpy() for name, value in outputs.items()}
+        batch = {name: value.to(device) for name, value in collate([features[i] for i in indices]).items()}
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            logits = model(**batch)
+        yield indices, logits.float().cpu().numpy()

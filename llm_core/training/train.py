@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from llm_core.training.export import save_adapter
-from llm_core.training.measure import measure
+import torch
+
+from llm_core.evaluation.scores import SCORES_FILE, Score, write_scores
+from llm_core.training import curve, samples
+from llm_core.training.card import Run, model_card
+from llm_core.training.export import save_model
+from llm_core.training.fitting import Fit, Fitted
+from llm_core.training.measure import Measure
 from llm_core.training.recipe import Recipe
-from llm_core.training.trainer import fit
+from llm_core.training.trainer import process_rank
+
+MEASURED_WITH = ("torch", "transformers", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -18,9 +26,13 @@ class TrainReport:
     """What a training gave."""
 
     model_dir: Path
-    scores: tuple[dict[str, Any], ...]
-    """Entries of ``scores.json``: data, split, title, metric, value, rows."""
-    adapter_bytes: int
+    scores: tuple[Score, ...]
+    """What ``scores.json`` holds."""
+    shipped_bytes: int
+    """Size of the weights' file."""
+    steps: int
+    tokens: int
+    """Read in training."""
     seconds: float
     """Wall time of this call; a resumed run counts only its last part."""
 
@@ -28,30 +40,65 @@ class TrainReport:
 def train(
     recipe: Recipe,
     *,
-    base_dir: Path,
+    base_dir: Path | None,
     data_dir: Path | None,
     output_dir: Path,
     resume: bool = True,
     work_dir: Path | None = None,
+    budget_minutes: float | None = None,
 ) -> TrainReport:
     """Trains a recipe and writes the directory that ships.
 
+    Under torchrun or accelerate every process calls this; the first one writes.
+
     Args:
         recipe: What to train.
-        base_dir: Directory of the base model in the Hub's format (config.json, tokenizer.json, model.safetensors).
-        data_dir: Folder of data sets; None: environment variable, then the Hub.
+        base_dir: Directory of the base model in the Hub's format; None: the recipe has none.
+        data_dir: Folder of data sets; None: the Hub.
         output_dir: The model directory to write, such as ``models/qa-en``.
         resume: Go on from the newest checkpoint, if there is one.
-        work_dir: Where checkpoints go; default: ``runs/NAME`` under the current directory.
+        work_dir: The run folder; default: ``runs/NAME`` under the current directory.
+        budget_minutes: Make the learning rate reach zero when the time is up, whatever the recipe's number of steps.
 
     Raises:
-        InputError: A data row is malformed, or a label is not the recipe's.
+        InputError: A data row is malformed, or the recipe does not fit data or base.
         ModelUnavailableError: A data set is not to be had.
     """
     began = time.monotonic()
     work = work_dir or Path("runs") / recipe.name
-    model = fit(recipe, base_dir=base_dir, data_dir=data_dir, work_dir=work, resume=resume)
-    save_adapter(recipe, model, base_dir, output_dir)
-    scores = measure(recipe, base_dir=base_dir, data_dir=data_dir, model_dir=output_dir)
-    size = (output_dir / "adapter_model.safetensors").stat().st_size
-    return TrainReport(output_dir, tuple(scores), size, time.monotonic() - began)
+    fitted = Fit(recipe, base_dir, data_dir, work, resume, budget_minutes).run()
+    scores: list[Score] = []
+    if process_rank() == 0:
+        save_model(recipe, fitted, base_dir, output_dir)
+        scores = Measure(recipe, base_dir, data_dir, output_dir).scores()
+        about = {"model": recipe.name, **({"base": recipe.base} if recipe.base else {})}
+        write_scores(output_dir / SCORES_FILE, scores, packages=MEASURED_WITH, **about)
+        if recipe.samples is not None:
+            for name in (samples.FILE, curve.FILE):
+                shutil.copyfile(fitted.folder / name, output_dir / name)
+        run = _run(fitted, _shipped_bytes(output_dir))
+        (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
+    seconds = time.monotonic() - began
+    return TrainReport(output_dir, tuple(scores), _shipped_bytes(output_dir), fitted.steps, fitted.tokens, seconds)
+
+
+def _run(fitted: Fitted, shipped_bytes: int) -> Run:
+    parameters = list(fitted.model.parameters())
+    cuda, last = torch.cuda.is_available(), fitted.steps
+    return Run(
+        shipped_bytes=shipped_bytes,
+        parameters=sum(p.numel() for p in parameters),
+        trained=sum(p.numel() for p in parameters if p.requires_grad),
+        steps=fitted.steps,
+        tokens=fitted.tokens,
+        seconds=fitted.seconds,
+        hardware=torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU threads",
+        seed=fitted.seed,
+        results=fitted.results,
+        samples=tuple(line for line in samples.read_samples(fitted.folder / samples.FILE) if line["step"] == last),
+    )
+
+
+def _shipped_bytes(directory: Path) -> int:
+    names = ("adapter_model.safetensors", "model.safetensors")
+    return next(((directory / name).stat().st_size for name in names if (directory / name).is_file()), 0)

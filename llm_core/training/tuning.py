@@ -1,7 +1,10 @@
-"""Which weights move: a LoRA adapter on every linear layer, or those layers themselves.
+"""The model that is trained: from scratch or from a base, and which of its weights move.
 
-LoRA (arXiv:2106.09685) replaces :math:`W x` by :math:`W x + (\\alpha / r) B A x`; the task's head is trained whole and
-saved beside the adapter, so plain `peft` on the plain base restores the model.
+- full: all of them, embeddings included when the whole model ships; a change that ships as an adapter can only be in
+  linear layers, so only those move then;
+- partial: the chosen blocks and what stands behind the last of them;
+- lora: low-rank adapters on every linear layer of the blocks (arXiv:2106.09685), and the head;
+- linear_probe: the head alone.
 """
 
 from __future__ import annotations
@@ -11,60 +14,94 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoModelForSequenceClassification
 
-from llm_core.training.recipe import Recipe
+from llm_core.errors import InputError
+from llm_core.model.convert import hub
+from llm_core.model.heads import Model
+from llm_core.model.lora import TARGETS, TRAINED_WHOLE, add_lora
+from llm_core.training.objectives import Objective
 
-TARGETS = r".*\.(query|key|value|dense)"
-"""Every linear layer of a BERT-shaped encoder, the pooler included; a regular expression over module names."""
-HEADS = ("classifier", "qa_outputs")
-"""The task heads, as transformers names them."""
-PEFT_TASK = {"classification": "SEQ_CLS", "question_answering": "QUESTION_ANS"}
+HEADS = (*TRAINED_WHOLE, "pooler", "transform", "transform_norm", "output", "output_bias")
+"""What stands behind the Transformer."""
 
 
-def base_model(recipe: Recipe, base_dir: Path) -> Any:
-    """The base with a fresh, seeded head of the recipe's task, in float32.
+def fresh(objective: Objective, seed: int) -> Model:
+    """A model from scratch with the recipe's sizes and the vocabulary's ids.
 
     Args:
-        recipe: What is trained.
-        base_dir: Directory of the base in the Hub's format.
+        objective: With a recipe that has a `model`.
+        seed: Of the weights.
     """
-    options: dict[str, Any] = {
-        "hidden_dropout_prob": recipe.adapter.hidden_dropout,
-        "attention_probs_dropout_prob": 0.0,
-    }
-    if recipe.labels:
-        names = dict(enumerate(recipe.labels))
-        options |= {"id2label": names, "label2id": {label: i for i, label in names.items()}, "num_labels": len(names)}
-    config = AutoConfig.from_pretrained(base_dir, **options)
-    kind = AutoModelForSequenceClassification if recipe.labels else AutoModelForQuestionAnswering
-    torch.manual_seed(recipe.optim.seed)
-    # eager attention: measured 1.4 times as fast as SDPA's CPU kernel for training at these head sizes
-    return kind.from_pretrained(base_dir, config=config, dtype=torch.float32, attn_implementation="eager")
+    recipe, tokenizer = objective.recipe, objective.tokenizer
+    assert recipe.model is not None, "the recipe has a base"
+    decided: dict[str, Any] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    if recipe.model.family != "bert":
+        decided |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    if recipe.model.family == "marian":  # its decoder starts with padding, and texts have no start
+        decided |= {"bos_token_id": None, "decoder_start_token_id": tokenizer.pad_token_id}
+    torch.manual_seed(seed)
+    return objective.head(recipe.model.config(**decided))
 
 
-def trainable(recipe: Recipe, model: Any) -> Any:
-    """`model` with the recipe's adapter on it; for kind ``"full"`` its linear layers and head are free instead."""
-    if recipe.adapter.kind == "lora":
-        return get_peft_model(model, lora_config(recipe))
-    for name, parameter in model.named_parameters():
-        layer, _, part = name.rpartition(".")
-        parameter.requires_grad = name.partition(".")[0] in HEADS or (part == "weight" and is_target(layer))
+def from_base(objective: Objective, base: Path, seed: int) -> Model:
+    """The base with the objective's head, fresh where the base has none, in float32.
+
+    Args:
+        objective: What is trained.
+        base: Directory of a model in the Hub's format.
+        seed: Of a fresh head and of adapters.
+
+    Raises:
+        WeightsError: The directory does not hold a model that the objective can start from.
+        InputError: The base reads fewer tokens than the recipe's `max_length`.
+    """
+    torch.manual_seed(seed)
+    dropout = objective.recipe.tuning.hidden_dropout
+    model = hub.load(base, objective.head, fresh_head=True, dropout=dropout, attention_dropout=0.0)
+    if objective.recipe.max_length > model.config.max_positions:
+        raise InputError("max_length", f"must not exceed the base's {model.config.max_positions} tokens")
     return model
 
 
-def is_target(layer: str) -> bool:
-    """Whether the adapter changes the layer of this name."""
-    return re.fullmatch(TARGETS, layer) is not None
+def trainable(objective: Objective, model: Model) -> Model:
+    """`model` with just the recipe's weights free to move, in place.
+
+    Args:
+        objective: Whose recipe says which.
+        model: What to train.
+
+    Raises:
+        InputError: The recipe names blocks that the model has not.
+    """
+    tuning = objective.recipe.tuning
+    if tuning.kind == "lora":
+        add_lora(model, tuning.rank, tuning.alpha, tuning.lora_dropout)
+    elif tuning.kind == "full":
+        if tuning.ship == "adapter":
+            _only(model, lambda name: name.startswith(TRAINED_WHOLE) or _is_linear_weight(name))
+    else:
+        blocks = _chosen_blocks(objective, model) if tuning.kind == "partial" else ()
+        _only(model, lambda name: name.partition(".")[0] in HEADS or name.startswith(tuple(blocks)))
+    return model
 
 
-def lora_config(recipe: Recipe) -> LoraConfig:
-    """The adapter's shape as `peft` writes it into ``adapter_config.json``."""
-    return LoraConfig(
-        task_type=PEFT_TASK[recipe.task],
-        r=recipe.adapter.rank,
-        lora_alpha=recipe.adapter.alpha,
-        lora_dropout=0.0,
-        target_modules=TARGETS,
-    )
+def _only(model: Model, free: Any) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(free(name))
+
+
+def _is_linear_weight(name: str) -> bool:
+    layer, _, part = name.rpartition(".")
+    return part == "weight" and "norm" not in layer and re.fullmatch(TARGETS, layer) is not None
+
+
+def _chosen_blocks(objective: Objective, model: Model) -> tuple[str, ...]:
+    tuning, config = objective.recipe.tuning, model.config
+    prefixes = []
+    for side, count in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
+        wanted = tuning.blocks if tuning.top_blocks is None else range(max(0, count - tuning.top_blocks), count)
+        if count and (missing := [number for number in wanted if number >= count]):
+            raise InputError("tuning.blocks", f"must be below {count}, the base's {side} blocks", missing[0])
+        prefixes += [f"transformer.{side}.blocks.{number}." for number in wanted if count]
+        prefixes += [f"transformer.{side}.norm."] if count else []
+    return tuple(prefixes)

@@ -21,13 +21,13 @@ from typing import Any
 
 from llm_core.catalog import CATALOG_PATH, parse_catalog
 from llm_core.errors import LlmCoreError, WeightsError
+from llm_core.evaluation.scores import SCORES_FILE, read_scores
 from llm_core.settings import Settings
 from llm_core.weights.policy import DATA_SUFFIXES
 from llm_core.weights.records import digest
 
 TEMPLATES_PATH = Path(__file__).with_name("trained.toml")
 BEGIN, END = "# begin trained", "# end trained"
-SCORES_FILE = "scores.json"
 _MAX_HEADER_BYTES = 100_000_000
 
 
@@ -44,6 +44,7 @@ def update(catalog_path: Path, templates_path: Path, models_dir: Path) -> list[s
 
     Raises:
         WeightsError: A folder lacks a file, or the resulting catalogue would break a rule; nothing was written.
+        InputError: A folder's scores cannot be read; nothing was written.
     """
     templates = tomllib.loads(templates_path.read_text(encoding="utf-8"))
     present = {name: table for name, table in templates.items() if (models_dir / table["local"]).is_dir()}
@@ -106,15 +107,10 @@ def count_parameters(weights: Path) -> int:
 
 
 def _scores(path: Path) -> Iterator[dict[str, Any]]:
-    """Scores as the catalogue has them; `train` writes more about each."""
-    for score in _json(path).get("scores", []) if path.is_file() else []:
-        yield {
-            "data": score["data"],
-            "metric": score["metric"],
-            "value": round(float(score["value"]), 4),
-            "split": score.get("split", "validation"),
-            "title": score.get("title", ""),
-        }
+    """Scores as the catalogue has them; the file says more about each."""
+    for score in read_scores(path) if path.is_file() else ():
+        shown = score.model_dump(include={"data", "metric", "value", "split", "title"})
+        yield {**shown, "value": round(score.value, 4)}
 
 
 def _json(path: Path) -> dict[str, Any]:

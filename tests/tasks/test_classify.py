@@ -12,10 +12,11 @@ from llm_core.backends.echo import EchoBackend
 from llm_core.backends.transformers.encoder import open_encoder
 from llm_core.catalog import Catalog, load_catalog
 from llm_core.errors import InputError
+from llm_core.evaluation.calibration import expected_calibration_error
 from llm_core.tasks.classify import TASK, ClassifyRequest, label_sets
 from llm_core.tasks.few_shot import parse_examples
 from llm_core.tasks.zero_shot import TEMPLATES, label_sentences, readable, zero_shot_probabilities
-from llm_core.tasks.zero_shot_fit import Measured, calibration_error, fit_scale
+from llm_core.tasks.zero_shot_fit import Measured, fit_scale
 from tests.support.echo import echo_spec
 from tests.support.sessions import MemorySession, finish
 
@@ -159,7 +160,7 @@ def test_the_fitted_scale_is_honest() -> None:
     probabilities = np.exp(20 * likeness) / np.exp(20 * likeness).sum(axis=1, keepdims=True)
     gold = np.array([draw.choice(3, p=row) for row in probabilities])
     assert fit_scale([Measured(likeness, gold)]) == pytest.approx(20, abs=2)
-    assert calibration_error(probabilities, gold) < 0.03
+    assert expected_calibration_error(probabilities, gold) < 0.03
 
 
 @pytest.mark.real_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,15 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two data sets: `films` (two labels) and `facts` (questions, one in three without an answer)."""
+    """`films` (two labels), `facts` (questions, one in three without an answer), `notes` (texts), `pairs`
+    (translations) and `names` (persons in sentences)."""
     folder, draw = tmp_path_factory.mktemp("data"), random.Random(0)
     for split, count in (("train", 96), ("validation", 32)):
         _write(folder / "films" / f"{split}.jsonl", [_film(draw, i) for i in range(count)])
         _write(folder / "facts" / f"{split}.jsonl", [_fact(draw, i) for i in range(count // 2)])
+        _write(folder / "notes" / f"{split}.jsonl", [{"text": _note(draw)} for _ in range(count)])
+        _write(folder / "pairs" / f"{split}.jsonl", [_pair(draw) for _ in range(count)])
+        _write(folder / "names" / f"{split}.jsonl", [_named(draw) for _ in range(count)])
     return folder
 
 
@@ -70,6 +74,23 @@ def _fact(draw: random.Random, number: int) -> dict[str, Any]:
     return {"id": str(number), "context": context, "question": "film?", "answers": answers, "source": "made"}
 
 
+WORDS = "the red cat saw a big dog and it ran home over green hills with one blue bird today".split()
+
+
+def _note(draw: random.Random) -> str:
+    return " ".join(draw.choices(WORDS, k=draw.randint(6, 40))) + "."
+
+
+def _pair(draw: random.Random) -> dict[str, Any]:
+    words = draw.choices(WORDS, k=draw.randint(2, 6))
+    return {"en": " ".join(words), "zh": "".join(chr(0x4E00 + WORDS.index(word)) for word in words), "source": "made"}
+
+
+def _named(draw: random.Random) -> dict[str, Any]:
+    name = draw.choice(GOOD)
+    return {"tokens": ["the", name, "film", "was", "the", "film"], "tags": ["O", "B-FILM", "I-FILM", "O", "O", "O"]}
+
+
 def _write(file: Path, rows: list[dict[str, Any]]) -> None:
     file.parent.mkdir(exist_ok=True)
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -82,7 +103,7 @@ def classifier() -> Recipe:
         {
             "name": "films",
             "title": "Films",
-            "task": "classification",
+            "objective": "classification",
             "base": "made/up",
             "base_licence": "Apache-2.0",
             "labels": ["poor", "great"],
@@ -90,7 +111,7 @@ def classifier() -> Recipe:
             "data": [{"name": "films", "licence": "free for research"}],
             "scores": [{"data": "films", "metrics": ["accuracy", "f1[great]"]}],
             "calibrate_on": ["films"],
-            "adapter": {"rank": 4, "alpha": 4, "hidden_dropout": 0.0},
+            "tuning": {"kind": "lora", "rank": 4, "alpha": 4, "hidden_dropout": 0.0},
             "optim": {
                 "epochs": 4,
                 "learning_rate": 0.02,
@@ -111,7 +132,7 @@ def reader() -> Recipe:
         {
             "name": "facts",
             "title": "Facts",
-            "task": "question_answering",
+            "objective": "question_answering",
             "base": "made/up",
             "base_licence": "Apache-2.0",
             "max_length": 96,
@@ -119,7 +140,41 @@ def reader() -> Recipe:
             "data": [{"name": "facts", "licence": "MIT", "repeat": 1.5, "foreign_questions": 0.2}],
             "scores": [{"data": "facts", "metrics": ["f1", "exact_match"], "sources": ["made"], "answerable": True}],
             "calibrate_on": ["facts"],
-            "adapter": {"rank": 4, "alpha": 4},
+            "tuning": {"kind": "lora", "rank": 4, "alpha": 4},
             "optim": {"epochs": 1, "learning_rate": 0.01, "batch_size": 16, "warmup_steps": 1},
         }
     )
+
+
+Scratch = Callable[..., Recipe]
+_SCRATCH: dict[str, dict[str, Any]] = {
+    "masked_lm": {"family": "bert", "encoder_layers": 2},
+    "causal_lm": {"family": "llama", "decoder_layers": 2},
+    "seq2seq": {"family": "marian", "encoder_layers": 1, "decoder_layers": 1},
+}
+
+
+@pytest.fixture
+def scratch() -> Scratch:
+    """Makes recipes from scratch: ``scratch("causal_lm", optim={...}, infilling={})``; 12 steps in two epochs."""
+
+    def make(objective: str, **changes: Any) -> Recipe:
+        sizes = {"hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "max_positions": 64, "dropout": 0.1}
+        optim = {"max_steps": 12, "learning_rate": 0.01, "warmup_steps": 2, "batch_size": 16, "micro_batch": 8}
+        optim |= {"save_steps": 4, "log_steps": 1, **changes.pop("optim", {})}
+        pairs = {"name": "pairs", "licence": "MIT", "directions": ["en-zh", "zh-en"]}
+        return Recipe.model_validate(
+            {
+                "name": "made",
+                "title": "Made from scratch",
+                "objective": objective,
+                "model": {**sizes, **_SCRATCH[objective], **changes.pop("model", {})},
+                "tokenizer": {"vocab_size": 370 if objective == "masked_lm" else 385},
+                "max_length": 32,
+                "data": [pairs if objective == "seq2seq" else {"name": "notes", "licence": "MIT"}],
+                "optim": optim,
+                **changes,
+            }
+        )
+
+    return make

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -67,7 +67,7 @@ def open_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
 
 
 class DecoderModel:
-    """A decoder in memory; see `backends.base.Generates`."""
+    """A decoder in memory; see `backends.base.Generates` and `backends.base.ScoresText`."""
 
     def __init__(self, spec: ModelSpec, model: Any, tokenizer: Any, device: str) -> None:
         self.spec = spec
@@ -79,6 +79,9 @@ class DecoderModel:
         self._tokenizer = tokenizer
         self._control = _control_tokens(tokenizer)
         self._ends = frozenset(self._control.values()) | _end_ids(model, tokenizer)
+        first = tokenizer.bos_token_id
+        # without a start token, what ended documents: of several ends the one that was there first
+        self.start_id: int = min(_end_ids(model, tokenizer), default=0) if first is None else first
 
     def close(self) -> None:
         """Free the memory."""
@@ -111,6 +114,19 @@ class DecoderModel:
                 return "stop"
         yield from stream.finish()
         return finish
+
+    def text_ids(self, text: str) -> list[int]:
+        """See `backends.base.ScoresText`."""
+        return self._encode(Segment(text, literal=True))
+
+    def log_likelihoods(self, ids: Sequence[int], cancel: CancelToken) -> list[float]:
+        """See `backends.base.ScoresText`; computed in one piece, so at most `context_length` ids."""
+        cancel.check()
+        row_T = torch.tensor(ids, device=self.device)
+        with torch.inference_mode(), computing(self.spec.id):
+            logits_TV = self._model(input_ids=row_T[None], use_cache=False).logits[0, :-1].float()
+            found: list[float] = torch.log_softmax(logits_TV, -1).gather(1, row_T[1:, None])[:, 0].tolist()
+            return found
 
     def _sample(
         self, ids: list[int], sampling: Sampling, cancel: CancelToken

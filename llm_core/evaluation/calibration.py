@@ -1,4 +1,4 @@
-"""Calibration: what turns logits into honest figures, fitted on validation rows.
+"""Calibration: how honest stated probabilities are, and what turns logits into honest ones, fitted on validation rows.
 
 - Classification: one temperature that minimises the log loss (arXiv:1706.04599). It changes no label.
 - Question answering: the margin over "not in the text" above which a span is shown, and two logistic curves: how
@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span
-from llm_core.training.metrics import squad_f1
+from llm_core.evaluation.answers import squad_f1
 
 RIGHT_FROM = 0.5
 """A span counts as right from this word-overlap F1 on."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llm_core.data.question_answering import Span
-from llm_core.training.calibration import (
+from llm_core.evaluation.calibration import (
     answer_calibration,
     expected_calibration_error,
     fit_curve,

@@ -1,0 +1,102 @@
+"""The file ``scores.json`` beside a model: what was measured, on what, and how sure the figure is.
+
+    {"model": …, "base": …, "scores": [{"data", "split", "title", "rows", "metric", "value", "low", "high", …}, …],
+     "measured_with": {package: version}}
+
+One reader and one writer; cards, the catalogue and the page take their figures from here. Files without intervals,
+which earlier versions wrote, can be read. The module does not know how a figure is measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from llm_core.errors import InputError
+from llm_core.evaluation.bootstrap import Estimate
+
+SCORES_FILE = "scores.json"
+_DIGITS = 4
+
+
+class Score(BaseModel):
+    """One measured figure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    """Name of the data set."""
+    split: str = "validation"
+    title: str = ""
+    """Which part of the data, when it is not all of it."""
+    rows: int | None = Field(default=None, ge=1)
+    """Rows it was measured on."""
+    metric: str
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    """Lower end of the 95 % interval."""
+    high: FiniteFloat | None = None
+    """Upper end."""
+    signature: str = ""
+    """How exactly it was computed, where a library writes that down."""
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> Score:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high come together")
+        return self
+
+    @classmethod
+    def of(cls, metric: str, estimate: Estimate, *, data: str, split: str = "validation", title: str = "") -> Score:
+        """A measured figure with its place, rounded to four digits."""
+        value, low, high = (round(x, _DIGITS) for x in (estimate.value, estimate.low, estimate.high))
+        return cls(
+            data=data, split=split, title=title, rows=estimate.rows, metric=metric, value=value, low=low, high=high,
+            signature=estimate.signature,
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        """Value and interval, such as ``0.9312 [0.9211, 0.9402]``."""
+        ends = "" if self.low is None else f" [{self.low:.{_DIGITS}f}, {self.high:.{_DIGITS}f}]"
+        return f"{self.value:.{_DIGITS}f}{ends}"
+
+
+def write_scores(path: Path, scores: Sequence[Score], *, packages: Sequence[str] = (), **about: str) -> None:
+    """Writes the file in one step, so that a reader never sees half of it.
+
+    Args:
+        path: The file; its directory exists.
+        scores: What was measured.
+        packages: Whose installed versions are to be noted.
+        about: Further fields, such as ``model`` and ``base``.
+    """
+    entries = [{key: value for key, value in score if value is not None} for score in scores]
+    content: dict[str, Any] = {**about, "scores": entries, "measured_with": {name: version(name) for name in packages}}
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def read_scores(path: Path) -> tuple[Score, ...]:
+    """The figures of a file.
+
+    Raises:
+        InputError: It cannot be read as JSON, or a figure breaks a rule; the message names the field.
+    """
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(Score.model_validate(entry) for entry in content["scores"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError("scores", f"{path.parent.name}/{path.name}: {_problem(error)}") from error
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'score'}: {first['msg']}"
+    return f"cannot be read as scores ({type(error).__name__})"

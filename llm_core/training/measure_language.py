@@ -1,0 +1,141 @@
+"""Scores of language models that were trained here, on validation rows.
+
+- causal_lm: ``perplexity`` and ``bits_per_byte`` of texts (`evaluation.language_model`);
+- masked_lm: ``accuracy`` and ``perplexity`` of hidden tokens, hidden as in training, the same each time;
+- seq2seq: ``bleu`` and ``chrf`` in the score's direction, of translations by beam search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from llm_core.data.loaders import Row
+from llm_core.errors import InputError
+from llm_core.evaluation.bootstrap import Array, Estimate, divided, interval, ratio
+from llm_core.evaluation.evaluate import evaluate
+from llm_core.evaluation.language_model import language_model_scores, score_texts
+from llm_core.evaluation.scores import Score
+from llm_core.inference.beam import BeamSettings, beam_search
+from llm_core.model.heads import CausalLM, MaskedLM, Model, Seq2SeqLM
+from llm_core.training.mixture import Mixture
+from llm_core.training.objectives import objective_for, source_text
+from llm_core.training.recipe import Recipe
+from llm_core.training.recipe_parts import ScorePart
+
+MASK_SEED = 13
+"""Of the tokens that are hidden."""
+BEAMS = 4
+BEAM_ROWS = 16
+"""Sentences translated together."""
+
+
+def language_scores(recipe: Recipe, model: Model, tokenizer: Any, data_dir: Path | None) -> list[Score]:
+    """The recipe's scores, measured on the validation split of its data sets.
+
+    Raises:
+        InputError: A score names a data set that the recipe does not train on, or a metric that is not measured.
+    """
+    found = []
+    for part in recipe.scores:
+        measured = _measured(recipe, part, model, tokenizer, _rows(recipe, part, data_dir))
+        if unknown := [metric for metric in part.metrics if metric not in measured]:
+            raise InputError("scores.metrics", f"{unknown[0]} is not measured; these are: {', '.join(measured)}")
+        title = part.title or part.data
+        found += [Score.of(metric, measured[metric], data=part.data, title=title) for metric in part.metrics]
+    return found
+
+
+def _rows(recipe: Recipe, part: ScorePart, data_dir: Path | None) -> list[Row]:
+    own = [data for data in recipe.data if data.name == part.data]
+    if not own:
+        raise InputError("scores.data", f"must be one of {', '.join(data.name for data in recipe.data)}", part.data)
+    chosen = own[0].model_copy(update={"sources": part.sources or own[0].sources, "limit": None})
+    rows = Mixture(recipe, data_dir).rows(chosen, "validation")
+    return list(islice((r for r in rows if part.direction in (None, r.get("direction"))), part.limit))
+
+
+def _measured(
+    recipe: Recipe, part: ScorePart, model: Model, tokenizer: Any, rows: Sequence[Row]
+) -> dict[str, Estimate]:
+    if isinstance(model, CausalLM):
+        return _text_scores(model, tokenizer, [row["text"] for row in rows], recipe.max_length)
+    if isinstance(model, MaskedLM):
+        return _hidden_scores(recipe, model, tokenizer, rows)
+    assert isinstance(model, Seq2SeqLM), "only language models are scored here"
+    return _translation_scores(recipe, part, model, tokenizer, rows)
+
+
+def _text_scores(model: CausalLM, tokenizer: Any, texts: Sequence[str], window: int) -> dict[str, Estimate]:
+    start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+
+    def encode(text: str) -> Sequence[int]:
+        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    @torch.inference_mode()
+    def likelihoods(ids: Sequence[int]) -> Sequence[float]:
+        row = torch.tensor([list(ids)])
+        chances = model(row)[0, :-1].float().log_softmax(-1)
+        values: list[float] = chances.gather(1, row[0, 1:, None])[:, 0].tolist()
+        return values
+
+    parts = score_texts(texts, encode, likelihoods, start=start, window=window, stride=window // 2)
+    return language_model_scores(parts)
+
+
+def _hidden_scores(recipe: Recipe, model: MaskedLM, tokenizer: Any, rows: Sequence[Row]) -> dict[str, Estimate]:
+    objective = objective_for(recipe, tokenizer)
+    collate = objective.collator(MASK_SEED)
+    statistics = np.array([_guessed(model, collate([feature])) for feature in objective.features(rows)])
+    return {"accuracy": interval(statistics[:, 1:], ratio), "perplexity": interval(statistics, _perplexity)}
+
+
+@torch.inference_mode()
+def _guessed(model: MaskedLM, batch: dict[str, Any]) -> tuple[float, int, int]:
+    """Nats, tokens guessed right, hidden tokens."""
+    labels = batch.pop("labels")
+    chances = model(**batch).float().log_softmax(-1)
+    right = int(chances.argmax(-1).eq(labels).sum())
+    return -float(chances.gather(1, labels[:, None]).sum()), right, len(labels)
+
+
+def _perplexity(sums: Array) -> Array:
+    return np.asarray(np.exp(divided(sums[..., 0], sums[..., 2])))
+
+
+def _translation_scores(
+    recipe: Recipe, part: ScorePart, model: Seq2SeqLM, tokenizer: Any, rows: Sequence[Row]
+) -> dict[str, Estimate]:
+    direction = part.direction or (rows[0]["direction"] if rows else "")
+    source, target = direction.split("-")
+    same = [row for row in rows if row["direction"] == direction]
+    given = [{target: row["target"]} for row in same]
+
+    def predict(asked: Sequence[Row]) -> list[str]:
+        return _translated(recipe, model, tokenizer, same)
+
+    measured = evaluate(predict, given, "translation", language=target, source=source)
+    return {name.partition("[")[0]: estimate for name, estimate in measured.items()}
+
+
+def _translated(recipe: Recipe, model: Seq2SeqLM, tokenizer: Any, rows: Sequence[Row]) -> list[str]:
+    """The likeliest translation of each row by beam search, in batches of similar length."""
+    texts = [source_text(row["source"], row["direction"], recipe.tagged) for row in rows]
+    encoded = tokenizer(texts, truncation=True, max_length=recipe.max_length)["input_ids"]
+    order = sorted(range(len(rows)), key=lambda row: len(encoded[row]))
+    answers = [""] * len(rows)
+    settings = BeamSettings(beams=BEAMS, max_new_tokens=recipe.max_length)
+    for start in range(0, len(order), BEAM_ROWS):
+        places = order[start : start + BEAM_ROWS]
+        batch = tokenizer.pad({"input_ids": [encoded[place] for place in places]}, return_tensors="pt")
+        tokens, _ = beam_search(model, batch["input_ids"], batch["attention_mask"], settings=settings)
+        texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        for place, text in zip(places, texts, strict=True):
+            answers[place] = text
+    return answers

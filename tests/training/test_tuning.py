@@ -1,0 +1,104 @@
+"""Which weights move for each kind of tuning; training on from earlier models; tagging."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification
+
+from llm_core.data.loaders import load_rows
+from llm_core.errors import InputError
+from llm_core.evaluation.evaluate import evaluate
+from llm_core.model.heads import Model
+from llm_core.training.export import load_model, open_predictor
+from llm_core.training.objectives import objective_for
+from llm_core.training.recipe import Recipe
+from llm_core.training.train import train
+from llm_core.training.tuning import from_base, trainable
+from llm_core.training.vocabulary import open_tokenizer
+
+
+def _tuned(recipe: Recipe, base_dir: Path, **tuning: Any) -> Model:
+    recipe = Recipe.model_validate({**recipe.model_dump(exclude_unset=True), "tuning": tuning})
+    objective = objective_for(recipe, open_tokenizer(base_dir))
+    return trainable(objective, from_base(objective, base_dir, seed=1))
+
+
+def _free(model: Model) -> set[str]:
+    return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def test_kinds_free_their_weights(classifier: Recipe, base_dir: Path) -> None:
+    everything = {name for name, _ in _tuned(classifier, base_dir, kind="full").named_parameters()}
+    assert _free(_tuned(classifier, base_dir, kind="full")) == everything
+    head = {name for name in everything if name.startswith(("classifier", "pooler"))}
+    assert _free(_tuned(classifier, base_dir, kind="linear_probe")) == head and len(head) == 4
+    top = {name for name in everything if name.startswith("transformer.encoder.blocks.1.")} | head
+    assert _free(_tuned(classifier, base_dir, kind="partial", top_blocks=1)) == top
+    assert _free(_tuned(classifier, base_dir, kind="partial", blocks=[1])) == top
+    linear = _free(_tuned(classifier, base_dir, kind="full", ship="adapter"))
+    assert linear < everything and not any("norm" in n or "embeddings" in n or "s.0.f.bias" in n for n in linear)
+    adapter = _free(_tuned(classifier, base_dir, kind="lora", rank=2, alpha=2))
+    assert all(".lora_" in name or name.startswith("classifier") for name in adapter)
+
+
+def test_blocks_that_the_base_has_not(classifier: Recipe, base_dir: Path) -> None:
+    with pytest.raises(InputError, match=r"tuning.blocks: must be below 2.*7"):
+        _tuned(classifier, base_dir, kind="partial", blocks=[7])
+
+
+def test_rows_longer_than_the_base_reads(classifier: Recipe, base_dir: Path) -> None:
+    with pytest.raises(InputError, match="max_length: must not exceed the base's 128"):
+        _tuned(classifier.model_copy(update={"max_length": 200}), base_dir, kind="full")
+
+
+def test_a_whole_model_ships_and_is_trained_on(
+    classifier: Recipe, base_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    content = {**classifier.model_dump(exclude_unset=True), "tuning": {"kind": "linear_probe", "hidden_dropout": 0.0}}
+    first = Recipe.model_validate({**content, "dtype": "float32"})
+    train(first, base_dir=base_dir, data_dir=data_dir, output_dir=tmp_path / "first", work_dir=tmp_path / "run1")
+    probe, base = load_model(tmp_path / "first").state_dict(), load_model(tmp_path / "first", base_dir)
+    assert torch.equal(probe["transformer.encoder.blocks.0.feed_forward.up.weight"], base.state_dict()[
+        "transformer.encoder.blocks.0.feed_forward.up.weight"
+    ])  # fmt: skip
+    second = Recipe.model_validate({**content, "tuning": {"kind": "partial", "top_blocks": 1}, "dtype": "float32"})
+    report = train(
+        second, base_dir=tmp_path / "first", data_dir=data_dir, output_dir=tmp_path / "m", work_dir=tmp_path / "run2"
+    )
+    after = load_model(tmp_path / "m").state_dict()
+    assert report.scores[0].value >= 0.9
+    frozen = [name for name in after if "embeddings" in name or ".blocks.0." in name]
+    assert frozen and all(torch.equal(after[name], probe[name]) for name in frozen)
+    assert not torch.equal(after["classifier.weight"], probe["classifier.weight"])
+
+
+def test_a_tagger_finds_the_names_and_loads_in_transformers(base_dir: Path, data_dir: Path, tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(
+        {
+            "name": "names",
+            "title": "Names",
+            "objective": "tagging",
+            "base": "made/up",
+            "base_licence": "Apache-2.0",
+            "labels": ["O", "B-WORK", "I-WORK"],
+            "max_length": 32,
+            "stride": 4,
+            "data": [{"name": "names", "licence": "MIT", "tags": {"FILM": "WORK"}}],
+            "scores": [{"data": "names", "metrics": ["f1"]}],
+            "tuning": {"hidden_dropout": 0.0},
+            "optim": {"epochs": 4, "learning_rate": 0.01, "batch_size": 16, "warmup_steps": 2},
+        }
+    )
+    model_dir = tmp_path / "m"
+    report = train(recipe, base_dir=base_dir, data_dir=data_dir, output_dir=model_dir, work_dir=tmp_path / "run")
+    assert report.scores[0].value > 0.95
+    rows = load_rows("names", "validation", data_dir)
+    expected = [{**row, "tags": [tag.replace("FILM", "WORK") for tag in row["tags"]]} for row in rows]
+    predict: Any = open_predictor(model_dir)
+    assert evaluate(predict, expected, "tagging")["f1"].value == pytest.approx(report.scores[0].value, abs=1e-4)
+    theirs = AutoModelForTokenClassification.from_pretrained(model_dir)
+    assert theirs.config.id2label == {0: "O", 1: "B-WORK", 2: "I-WORK"}
