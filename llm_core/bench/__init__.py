@@ -13,7 +13,9 @@ from llm_core.bench.figures import Figure, as_markdown
 from llm_core.errors import InputError
 from llm_core.settings import Settings
 
-NAMES = ("startup", "decoding", "encoding", "cancel", "memory")
+NAMES = ("startup", "decoding", "own_decoding", "encoding", "training", "cancel", "memory")
+ON_REQUEST = ("gpu",)
+"""Only when named: these need what not every machine has."""
 
 
 def run_benchmarks(names: Sequence[str], settings: Settings) -> Iterator[str]:
@@ -23,8 +25,8 @@ def run_benchmarks(names: Sequence[str], settings: Settings) -> Iterator[str]:
         InputError: There is no benchmark of a given name.
     """
     for name in names:
-        if name not in NAMES:
-            raise InputError("bench", f"must be one of {', '.join(NAMES)}", name)
+        if name not in (*NAMES, *ON_REQUEST):
+            raise InputError("bench", f"must be one of {', '.join((*NAMES, *ON_REQUEST))}", name)
     for name in names or NAMES:
         figures: list[Figure] = importlib.import_module(f"llm_core.bench.{name}").measure(settings)
         yield as_markdown(name, figures)
