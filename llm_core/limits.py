@@ -66,5 +66,7 @@ NewTokens = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_NE
 Temperature = Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)]
 TopP = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
 RepeatPenalty = Annotated[float, Field(ge=1.0, le=2.0, allow_inf_nan=False)]
+Alternatives = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=4)]
+"""How many translations to give beside the best one."""
 Seed = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=2**32 - 1)]
 Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=8)]

@@ -10,20 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import numpy as np
 import sentencepiece
 
+from llm_core.backends.base import Attention, Hypothesis, check_hypotheses
 from llm_core.backends.languages import target_token
+from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
 from llm_core.errors import BackendError, InputError, WeightsError
+from llm_core.model.convert.ctranslate2 import convert
 from llm_core.types import CancelToken, ModelFiles
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,10 @@ class CTranslate2Backend:
             )
         except (RuntimeError, ValueError) as error:
             raise WeightsError(f"{spec.id}: CTranslate2 cannot load the converted model: {error}") from error
-        return CTranslate2Model(spec, translator, source, target, _vocabulary(directory))
+        from llm_core.backends.transformers.calibration import read_calibration  # imports nothing heavy
+
+        low = read_calibration(files.directory).low_log_probability
+        return CTranslate2Model(spec, translator, source, target, _vocabulary(directory), low)
 
 
 class CTranslate2Model:
@@ -68,8 +72,17 @@ class CTranslate2Model:
 
     device = "cpu"
 
-    def __init__(self, spec: ModelSpec, translator: Any, source: Any, target: Any, vocabulary: frozenset[str]) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        translator: Any,
+        source: Any,
+        target: Any,
+        vocabulary: frozenset[str],
+        low_log_probability: float | None = None,
+    ) -> None:
         self.spec = spec
+        self.low_log_probability = low_log_probability
         self.memory_bytes = spec.memory_bytes
         self._translator = translator
         self._source = source
@@ -88,45 +101,77 @@ class CTranslate2Model:
     def translate(
         self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
     ) -> list[str]:
-        """The best translation of each sentence.
+        """The best translation of each sentence; raises what `hypotheses` does."""
+        return [best.text for best, *_ in self.hypotheses(sentences, source, target, cancel, beam_size=beam_size)]
+
+    def hypotheses(
+        self,
+        sentences: Sequence[str],
+        source: str,
+        target: str,
+        cancel: CancelToken,
+        *,
+        beam_size: int = 4,
+        count: int = 1,
+        attention: bool = False,
+    ) -> list[list[Hypothesis]]:
+        """The best translations of each sentence; attention is that of the layer and the heads that the conversion
+        chose, by default the first head of the last layer.
 
         Raises:
-            InputError: The model has no such pair.
+            InputError: The model has no such pair, or `count` exceeds `beam_size`.
             BackendError: CTranslate2 failed.
             CancelledError, DeadlineExceededError: As the token says; up to eight sentences may still be worked on.
         """
-        if (source, target) not in self.language_pairs():
-            raise InputError("target", f"{self.spec.title} does not translate from {source} to {target}")
+        check_hypotheses(self.spec, self.language_pairs(), (source, target), count, beam_size)
         mark = target_token(target, self._vocabulary)
         rows = [self._tokens(sentence, mark) for sentence in sentences]
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
-        answers = [""] * len(rows)
+        answers: list[list[Hypothesis]] = [[] for _ in rows]
+        options = {"beam_size": beam_size, "num_hypotheses": count, "return_attention": attention}
         for start in range(0, len(order), _BATCH_SENTENCES):
             places = order[start : start + _BATCH_SENTENCES]
-            for place, answer in zip(places, self._batch([rows[p] for p in places], beam_size, cancel), strict=True):
-                answers[place] = answer
+            for place, result in zip(places, self._batch([rows[p] for p in places], options, cancel), strict=True):
+                spans = piece_spans(sentences[place], _said(rows[place], mark)) if attention else ()
+                answers[place] = [self._hypothesis(result, number, spans) for number in range(len(result.hypotheses))]
         return answers
 
     def _tokens(self, sentence: str, mark: str | None) -> list[str]:
         pieces: list[str] = self._source.encode(sentence, out_type=str)
         return [*([mark] if mark else []), *pieces[: self._positions - 2], _END]
 
-    def _batch(self, rows: list[list[str]], beam_size: int, cancel: CancelToken) -> list[str]:
+    def _batch(self, rows: list[list[str]], options: dict[str, Any], cancel: CancelToken) -> list[Any]:
         cancel.check()
         try:
             pending = self._translator.translate_batch(
                 rows,
                 asynchronous=True,
-                beam_size=beam_size,
+                return_scores=True,
                 max_decoding_length=min(self._positions, 2 * max(map(len, rows)) + 20),
+                **options,
             )
             while not pending[-1].done():
                 cancel.check()
                 time.sleep(_POLL_SECONDS)
-            results = [result.result() for result in pending]
+            return [result.result() for result in pending]
         except (RuntimeError, ValueError) as error:
             raise BackendError(f"{self.spec.id}: CTranslate2 failed: {error}") from error
-        return [self._target.decode(result.hypotheses[0]).strip() for result in results]
+
+    def _hypothesis(self, result: Any, number: int, source: tuple[tuple[int, int], ...]) -> Hypothesis:
+        pieces: list[str] = result.hypotheses[number]
+        text: str = self._target.decode(pieces).strip()
+        attention = None
+        if result.attention:
+            # The columns are padded to the longest of the batch.
+            weights = np.asarray(result.attention[number], dtype=np.float32).reshape(len(result.attention[number]), -1)
+            attention = Attention(weights[: len(pieces), : len(source)], source, piece_spans(text, pieces))
+        # CTranslate2 divides by the length already; a rounding error may lift a certain answer above 0.
+        return Hypothesis(text, min(0.0, float(result.scores[number])), attention)
+
+
+def _said(row: Sequence[str], mark: str | None) -> list[str]:
+    """The tokens of a source, what is not text left empty."""
+    return ["" if piece in (mark, _END) else piece for piece in row]
 
 
 def _read_pieces(file: Path) -> Any:
@@ -153,7 +198,11 @@ def _converted(spec: ModelSpec, directory: Path, quantization: str) -> Path:
     place = directory.with_name(f"{directory.name}.ct2-{quantization}-{_state_of(directory)}")
     if not place.is_dir():
         started = time.monotonic()
-        _convert(spec, directory, quantization, place)
+        try:
+            convert(directory, place, quantization=quantization)
+        except InputError:
+            if not place.is_dir():  # otherwise another process was faster
+                raise
         logger.info("converted %s to CTranslate2 %s in %.1f s", spec.id, quantization, time.monotonic() - started)
     return place
 
@@ -163,21 +212,3 @@ def _state_of(directory: Path) -> str:
     files = sorted(directory.glob("*.safetensors"))
     stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr((ctranslate2.__version__, stamps)).encode()).hexdigest()[:12]
-
-
-def _convert(spec: ModelSpec, directory: Path, quantization: str, place: Path) -> None:
-    from llm_core.backends.transformers.seq2seq import without_advice
-
-    temporary = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
-    try:
-        with without_advice():
-            converter = ctranslate2.converters.TransformersConverter(str(directory))
-            converter.convert(str(temporary), quantization=quantization, force=True)
-        os.replace(temporary, place)
-    except OSError as error:
-        if not place.is_dir():  # otherwise another process was faster
-            raise WeightsError(f"{spec.id}: the converted model cannot be kept beside its files: {error}") from error
-    except (ValueError, KeyError, RuntimeError, NotImplementedError, AttributeError, TypeError) as error:
-        raise WeightsError(f"{spec.id}: CTranslate2 cannot convert the checkpoint: {error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

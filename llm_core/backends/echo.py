@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_core.backends.base import ModelFiles, Span
+from llm_core.backends.base import Attention, Hypothesis, ModelFiles, Span
+from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
 from llm_core.types import CancelToken, Sampling, Token
@@ -71,6 +72,7 @@ class EchoModel:
         self.spec = spec
         self.memory_bytes = spec.memory_bytes
         self.context_length = spec.context_length
+        self.low_log_probability: float | None = None
         self.closed = False
         self._backend = backend
 
@@ -125,9 +127,23 @@ class EchoModel:
         self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
     ) -> list[str]:
         """Each sentence with its words reversed."""
+        return [best.text for best, *_ in self.hypotheses(sentences, source, target, cancel, beam_size=beam_size)]
+
+    def hypotheses(
+        self,
+        sentences: Sequence[str],
+        source: str,
+        target: str,
+        cancel: CancelToken,
+        *,
+        beam_size: int = 4,
+        count: int = 1,
+        attention: bool = False,
+    ) -> list[list[Hypothesis]]:
+        """Each sentence with its words reversed; further ones begin with as many dots. Words look at themselves."""
         self._backend.start_call()
         _pause(self._backend.seconds_per_call, cancel)
-        return [" ".join(reversed(sentence.split())) for sentence in sentences]
+        return [[_reversed_words(sentence, dots, attention) for dots in range(count)] for sentence in sentences]
 
     def _encode(self, texts: Sequence[str], cancel: CancelToken) -> None:
         self._backend.start_call()
@@ -140,6 +156,16 @@ def _pause(seconds: float, cancel: CancelToken) -> None:
     if seconds:
         threading.Event().wait(seconds)
         cancel.check()
+
+
+def _reversed_words(sentence: str, dots: int, attention: bool) -> Hypothesis:
+    words = sentence.split()
+    text = "." * dots + " ".join(reversed(words))
+    seen = None
+    if attention:
+        spans = piece_spans(text, words[::-1])
+        seen = Attention(np.eye(len(words), dtype=np.float32)[::-1], piece_spans(sentence, words), spans)
+    return Hypothesis(text, -0.5 * (dots + 1), seen)
 
 
 def _hashed_words(text: str) -> NDArray[np.float32]:

@@ -46,7 +46,7 @@ def read_document(source: bytes | Path, name: str = "") -> DocumentText:
     Raises:
         InputError: It is too large, locked, broken, of another kind, or holds no text.
     """
-    data = _bytes_of(source)
+    data = bytes_of(source)
     kind, read = _reader_for(data)
     text = _cleaned(read(data))
     if not text.strip():
@@ -61,7 +61,12 @@ _NO_TEXT = {
 }
 
 
-def _bytes_of(source: bytes | Path) -> bytes:
+def bytes_of(source: bytes | Path) -> bytes:
+    """The bytes of a document.
+
+    Raises:
+        InputError: They are too many.
+    """
     size = source.stat().st_size if isinstance(source, Path) else len(source)
     if size > MAX_UPLOAD_BYTES:
         raise InputError(
@@ -79,10 +84,15 @@ def _reader_for(data: bytes) -> tuple[str, Callable[[bytes], str]]:
         raise InputError(
             _FIELD, "is an old Word file or is locked by a password; save it as .docx without one, or as .pdf"
         )
-    return "text", _read_text
+    return "text", decode_text
 
 
-def _read_text(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
+    """The text of a file in any common encoding.
+
+    Raises:
+        InputError: It is no text, or in an encoding that is not recognised.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -139,7 +149,7 @@ def _read_docx(data: bytes) -> str:
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _check_archive(archive)
+            check_archive(archive)
         document = docx.Document(io.BytesIO(data))
         blocks = [_block_text(block) for block in document.iter_inner_content()]
     except InputError:
@@ -149,9 +159,13 @@ def _read_docx(data: bytes) -> str:
     return "\n\n".join(block for block in blocks if block.strip())
 
 
-def _check_archive(archive: zipfile.ZipFile) -> None:
+def check_archive(archive: zipfile.ZipFile) -> None:
     """Refuse what is no Word file, or unpacks to far more than a document; sizes in the directory bound what zipfile
-    reads."""
+    reads.
+
+    Raises:
+        InputError: It is refused.
+    """
     entries = archive.infolist()
     if "word/document.xml" not in {entry.filename for entry in entries}:
         raise InputError(_FIELD, "is an archive or an Office file of another kind; of those only Word (.docx) is read")

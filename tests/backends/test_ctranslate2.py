@@ -14,7 +14,7 @@ from llm_core.backends.ctranslate2 import CTranslate2Backend
 from llm_core.backends.transformers.seq2seq import open_seq2seq
 from llm_core.errors import CancelledError, InputError, WeightsError
 from llm_core.types import CancelToken, ModelFiles
-from tests.support.decoders import SENTENCES, save_marian, translator_entry
+from tests.support.decoders import SENTENCES, save_marian, translator_entry, without_forced_end
 
 SPEC = translator_entry(backend="ctranslate2")
 
@@ -36,10 +36,47 @@ def test_greedy_text_is_that_of_transformers(checkpoint: Path) -> None:
     assert all(a and b and (a.startswith(b) or b.startswith(a)) for a, b in zip(ours, theirs, strict=True))
 
 
+def test_hypotheses_are_those_of_transformers(tmp_path: Path) -> None:
+    checkpoint = without_forced_end(save_marian(tmp_path / "marian"))
+    reference: Any = open_seq2seq(translator_entry(), ModelFiles(checkpoint), "cpu", torch.float32)
+    ours = opened(checkpoint, "float32")
+    for beam, count in ((1, 1), (4, 3)):
+        options: dict[str, Any] = {"beam_size": beam, "count": count, "attention": True}
+        mine, theirs = (m.hypotheses(SENTENCES[:3], "en", "zh", CancelToken(), **options) for m in (ours, reference))
+        for sentence, some, others in zip(SENTENCES, mine, theirs, strict=False):
+            assert len(some) == len(others) == count
+            assert [h.log_probability for h in some] == sorted((h.log_probability for h in some), reverse=True)
+            for hypothesis in some:
+                attention = hypothesis.attention
+                assert attention is not None and hypothesis.log_probability < 0
+                assert attention.weights.shape == (len(attention.target), len(attention.source))
+                assert attention.weights.sum(axis=1).max() <= 1.01
+                assert "".join(sentence[a:b] for a, b in attention.source) == sentence.replace(" ", "")
+            assert [h.text for h in some] == [h.text for h in others]
+            assert [h.log_probability for h in some] == pytest.approx([h.log_probability for h in others], abs=1e-3)
+            first, second = some[0].attention, others[0].attention
+            assert first is not None and second is not None and first.source == second.source[: len(first.source)]
+    assert ours.hypotheses(SENTENCES[:1], "en", "zh", CancelToken())[0][0].attention is None
+
+
+def test_the_threshold_of_confidence_comes_with_the_files(checkpoint: Path, tmp_path: Path) -> None:
+    assert opened(checkpoint).low_log_probability is None
+    save_marian(tmp_path / "marian")
+    (tmp_path / "marian" / "calibration.json").write_text('{"low_log_probability": -1.25}')
+    assert opened(tmp_path / "marian").low_log_probability == -1.25
+    reference: Any = open_seq2seq(translator_entry(), ModelFiles(tmp_path / "marian"), "cpu", torch.float32)
+    assert reference.low_log_probability == -1.25
+
+
+def test_no_more_hypotheses_than_the_beam_has(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match=r"count: must be in 1\.\.2, the beam \(got 3\)"):
+        opened(checkpoint).hypotheses(["hi"], "en", "zh", CancelToken(), beam_size=2, count=3)
+
+
 def test_converts_once_and_keeps_the_result(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = opened(checkpoint)
     assert isinstance(first, Translates) and first.language_pairs() == {("en", "zh")}
-    monkeypatch.setattr("llm_core.backends.ctranslate2._convert", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr("llm_core.backends.ctranslate2.convert", lambda *_, **__: pytest.fail("converted again"))
     again = opened(checkpoint)
     assert again.translate(SENTENCES[:9], "en", "zh", CancelToken()) == first.translate(
         SENTENCES[:9], "en", "zh", CancelToken()

@@ -14,6 +14,7 @@ import torch
 from transformers import MarianMTModel
 
 from llm_core.errors import InputError, WeightsError
+from llm_core.model.attention import Trace
 from llm_core.model.config import preset
 from llm_core.model.convert import hub
 from llm_core.model.convert.ctranslate2 import QUANTIZATIONS, convert
@@ -208,3 +209,20 @@ class TestRefused:
     def test_another_start_token(self, tokenizer: Tokenizer, tmp_path: Path) -> None:
         saved(tokenizer, tmp_path / "marian", decoder_start_token_id=0)
         self.refused(WeightsError, r"starts from its last token \(384\), not from 0", tmp_path)
+
+
+@torch.no_grad()
+def test_attention_is_the_mean_of_the_last_layers_heads(
+    checkpoint: tuple[Seq2SeqLM, Path], converted: Callable[[str], Any], tokenizer: Tokenizer
+) -> None:
+    model, _ = checkpoint
+    ids = tokenizer.encode(SOURCES[0])
+    result = converted("float32").translate_batch(
+        [pieces(tokenizer, ids)], beam_size=1, max_decoding_length=STEPS, return_attention=True
+    )[0]
+    written = [tokenizer.pad_id, *(tokenizer.token_id(piece) for piece in result.hypotheses[0])]
+    trace = Trace()
+    model(torch.tensor([ids]), decoder_input_ids=torch.tensor([written]), trace=trace)
+    wanted = trace.cross_attentions[-1][0].mean(0)[: len(result.attention[0])]
+    found = torch.tensor(result.attention[0])
+    torch.testing.assert_close(found, wanted[:, : found.shape[1]], atol=1e-5, rtol=0)

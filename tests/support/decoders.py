@@ -90,6 +90,13 @@ def save_marian(directory: Path, seed: int = 0) -> Path:
     return _save(directory, model, None)
 
 
+def without_forced_end(directory: Path) -> Path:
+    """Lets a translator run out of length without an end of sentence, as CTranslate2 does."""
+    file = directory / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"forced_eos_token_id": None}))
+    return directory
+
+
 def save_nllb(directory: Path, seed: int = 0) -> Path:
     """NLLB's architecture and language codes over a small vocabulary."""
     directory.mkdir(parents=True, exist_ok=True)

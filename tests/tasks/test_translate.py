@@ -19,6 +19,7 @@ from llm_core.types import CancelToken, Delta
 from tests.support.decoders import save_marian, translator_entry
 from tests.support.echo import echo_spec
 from tests.support.sessions import MemorySession
+from tests.support.translators import ScriptedTranslator
 
 SPEC = echo_spec(
     "translator", head="seq2seq", tasks=("translate",), language_pairs=(("en", "zh"), ("zh", "en"), ("en", "de"))
@@ -48,14 +49,15 @@ def request(**fields: Any) -> TranslateRequest:
 
 def test_paragraphs_and_sentences_stay_in_place() -> None:
     text, result = run(echo(), text="One two. Three four.\n\n  Five six.\n- seven", target="de")
-    assert text == result.text == "two. One four. Three\n\n  six. Five\nseven -"
-    assert [pair.source for pair in result.sentences] == ["One two.", "Three four.", "Five six.", "- seven"]
+    assert text == result.text == "two. One four. Three\n\n  six. Five\n- seven"
+    assert [pair.source for pair in result.sentences] == ["One two.", "Three four.", "Five six.", "seven"]
     assert (result.source, result.target) == ("en", "de") and result.record() == {"text": text}
 
 
 def test_chinese_takes_no_blank_between_sentences() -> None:
     assert run(echo(), text="One two. Three four.", target="zh")[0] == "two. Onefour. Three"
-    assert run(echo(), text="今天很好。我们走。", target="en")[0] == "今天很好。 我们走。"
+    english = ScriptedTranslator(lambda sentence: "Fine." if "好" in sentence else "Let us go.")
+    assert run(english, text="今天很好。我们走。", target="en")[0] == "Fine. Let us go."
 
 
 def test_the_source_is_told_by_its_script() -> None:
@@ -86,7 +88,7 @@ def test_no_letter_is_lost(text: str) -> None:
     shown, result = run(echo(), text=text, source="en", target="de")
     assert shown == result.text
     assert sorted("".join(text.split())) == sorted("".join(shown.split()))
-    assert shown.count("\n") == text.rstrip().count("\n")
+    assert shown.count("\n") == text.count("\n")
 
 
 def test_end_to_end_on_a_converted_checkpoint(tmp_path: Path) -> None:
@@ -94,6 +96,12 @@ def test_end_to_end_on_a_converted_checkpoint(tmp_path: Path) -> None:
     model = CTranslate2Backend(threads=1).open(spec, ModelFiles(save_marian(tmp_path / "marian")))
     text, result = run(model, text="The cat sat on the mat. " * 20 + "\nGood morning!", source="en", target="zh")
     assert len(result.sentences) == 21 and text == result.text and text.count("\n") == 1
+    fields = {"glossary": "cat => 散步\ncity => 今天", "alternatives": 3, "alignment": True, "format": "markdown"}
+    source = "# The **cat**\n\nSee `x` and https://e.org, {name}: the *train to the city*!\n"
+    _, rich = run(model, text=source, source="en", target="zh", **fields)
+    assert all(part in rich.text for part in ("# ", "`x`", "https://e.org", "{name}")) and rich.text.count("*") == 6
+    assert [[use.term for use in pair.glossary] for pair in rich.sentences] == [["cat"], ["city"]]
+    assert all(pair.log_probability is not None and pair.log_probability < 0 for pair in rich.sentences)
     cancel = CancelToken()
     cancel.cancel()
     with pytest.raises(CancelledError):

@@ -3,7 +3,8 @@ weights.
 
 ``calibration.json`` holds, for classifiers, ``temperature`` (Guo et al. 2017, arXiv:1706.04599) and for span
 extraction ``no_answer_threshold``, the margin (span score − null score) above which a span is shown, and the logistic
-curve ``answer_is_right`` (``slope``, ``intercept``) over margins.
+curve ``answer_is_right`` (``slope``, ``intercept``) over margins; for translators ``low_log_probability``, the mean
+log-probability of a token below which a sentence is outside what the model knows.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Calibration:
     """Margin from which a span is shown."""
     slope: float = 1.0
     intercept: float = 0.0
+    low_log_probability: float | None = None
+    """At most 0; ``None`` for a translator that was not calibrated."""
 
     def answer_is_right(self, margin: float) -> float:
         """Probability that a span with this margin answers its question; safe for infinite margins."""
@@ -54,6 +57,9 @@ def read_calibration(directory: Path) -> Calibration:
         no_answer_threshold=_number(values, "no_answer_threshold", 0.0, directory),
         slope=_number(curve, "slope", 1.0, directory),
         intercept=_number(curve, "intercept", 0.0, directory),
+        low_log_probability=_number(values, "low_log_probability", 0.0, directory)
+        if "low_log_probability" in values
+        else None,
     )
     for name, value in (("temperature", calibration.temperature), ("slope", calibration.slope)):
         if value <= 0:

@@ -6,6 +6,7 @@ nothing of paragraphs.
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,19 +15,30 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteria, StoppingCriteriaList
+from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
-from llm_core.backends.base import LoadedModel
+from llm_core.backends.base import Attention, Hypothesis, LoadedModel, check_hypotheses
 from llm_core.backends.languages import flores_code, target_token
+from llm_core.backends.pieces import piece_spans
+from llm_core.backends.transformers.calibration import read_calibration
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.catalog import ModelSpec
-from llm_core.errors import InputError
 from llm_core.types import CancelToken, ModelFiles
 
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 _BATCH_SENTENCES = 16
+_SCORED_LOGITS = 1 << 26
+"""Numbers in one piece while translations are scored: 256 MB in float32."""
+_ATTENDING_ROWS = 4
+"""All layers and heads give their weights at once."""
+_MARK = re.compile(r">>\w+<<")
+"""Marian's target language."""
+
+Encoded = dict[str, torch.Tensor]
+"""``input_ids`` and ``attention_mask``, shape (B, S)."""
 
 
 def open_seq2seq(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.dtype | None = None) -> LoadedModel:
@@ -49,7 +61,8 @@ def open_seq2seq(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(
             files.directory, dtype=dtype or inference_dtype(device), use_safetensors=True, **options
         )
-        return Seq2SeqModel(spec, model.to(device), tokenizer, device)
+        low = read_calibration(files.directory).low_log_probability
+        return Seq2SeqModel(spec, model.to(device), tokenizer, device, low)
 
 
 @contextmanager
@@ -63,14 +76,17 @@ def without_advice() -> Iterator[None]:
 class Seq2SeqModel:
     """A translator in memory; see `backends.base.Translates`."""
 
-    def __init__(self, spec: ModelSpec, model: Any, tokenizer: Any, device: str) -> None:
+    def __init__(
+        self, spec: ModelSpec, model: Any, tokenizer: Any, device: str, low_log_probability: float | None = None
+    ) -> None:
         self.spec = spec
+        self.low_log_probability = low_log_probability
         self.device = device
         self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
         self._model = model
         self._tokenizer = tokenizer
         self._vocabulary = tokenizer.get_vocab()
-        # The tokenizer's source language is a setting, not an argument.
+        # The tokenizer's source language and the model's kind of attention are settings, not arguments.
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -88,23 +104,40 @@ class Seq2SeqModel:
     def translate(
         self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
     ) -> list[str]:
-        """The best translation of each sentence.
+        """The best translation of each sentence; raises what `hypotheses` does."""
+        return [best.text for best, *_ in self.hypotheses(sentences, source, target, cancel, beam_size=beam_size)]
+
+    def hypotheses(
+        self,
+        sentences: Sequence[str],
+        source: str,
+        target: str,
+        cancel: CancelToken,
+        *,
+        beam_size: int = 4,
+        count: int = 1,
+        attention: bool = False,
+    ) -> list[list[Hypothesis]]:
+        """The best translations of each sentence, scored by reading them once more; attention is that of the last layer
+        but one, which aligns words best (Garg et al. 2019, arXiv:1909.02074).
 
         Raises:
-            InputError: The model has no such pair.
+            InputError: The model has no such pair, or `count` exceeds `beam_size`.
             BackendError: The model failed.
             CancelledError, DeadlineExceededError: As the token says.
         """
-        if (source, target) not in self.language_pairs():
-            raise InputError("target", f"{self.spec.title} does not translate from {source} to {target}")
+        check_hypotheses(self.spec, self.language_pairs(), (source, target), count, beam_size)
         order = sorted(range(len(sentences)), key=lambda place: len(sentences[place]))
-        answers = [""] * len(sentences)
+        answers: list[list[Hypothesis]] = [[] for _ in sentences]
         for start in range(0, len(order), _BATCH_SENTENCES):
             cancel.check()
             places = order[start : start + _BATCH_SENTENCES]
             batch = [sentences[place] for place in places]
-            for place, answer in zip(places, self._batch(batch, source, target, cancel, beam_size), strict=True):
-                answers[place] = answer
+            inputs, options = self._inputs(batch, source, target)
+            written = self._written(inputs, {**options, "num_beams": beam_size, "num_return_sequences": count}, cancel)
+            found = self._scored(batch, inputs, written, skip=1 + bool(options), attention=attention)
+            for number, place in enumerate(places):
+                answers[place] = found[number * count : (number + 1) * count]
         return answers
 
     @property
@@ -114,28 +147,111 @@ class Seq2SeqModel:
     def _knows(self, language: str) -> bool:
         return flores_code(language) in self._vocabulary
 
-    def _batch(self, batch: list[str], source: str, target: str, cancel: CancelToken, beam_size: int) -> list[str]:
-        inputs, options = self._inputs(batch, source, target)
+    def _written(self, inputs: Encoded, options: dict[str, Any], cancel: CancelToken) -> torch.Tensor:
+        """Ids of the translations, shape (B · count, T)."""
         limit = min(2 * inputs["input_ids"].shape[1] + 20, self._positions)
         with torch.inference_mode(), computing(self.spec.id):
-            output = self._model.generate(
+            output: torch.Tensor = self._model.generate(
                 **inputs,
                 **options,
-                num_beams=beam_size,
                 do_sample=False,
                 max_new_tokens=limit,
                 max_length=None,
                 stopping_criteria=StoppingCriteriaList([_Cancelled(cancel)]),
             )
         cancel.check()
-        texts: list[str] = self._tokenizer.batch_decode(output, skip_special_tokens=True)
-        return [text.strip() for text in texts]
+        return output
+
+    def _scored(
+        self, batch: list[str], inputs: Encoded, written: torch.Tensor, *, skip: int, attention: bool
+    ) -> list[Hypothesis]:
+        """Hypotheses of the ids in `written`, of which the first `skip` were given to the model."""
+        count = len(written) // len(batch)
+        texts = [text.strip() for text in self._tokenizer.batch_decode(written, skip_special_tokens=True)]
+        found: list[Hypothesis] = []
+        with torch.inference_mode(), computing(self.spec.id), self._attending(attention):
+            hidden = self._model.get_encoder()(**inputs).last_hidden_state  # (B, S, D)
+            for rows in self._rows_at_once(written, attention):
+                places = torch.tensor([row // count for row in rows], device=written.device)
+                mask = inputs["attention_mask"][places]
+                means, weights = self._read(hidden[places], mask, written[rows], skip, attention)
+                for number, row in enumerate(rows):
+                    seen = None
+                    if attention:
+                        source = piece_spans(batch[row // count], self._said(inputs["input_ids"][row // count]))
+                        seen = self._attention(weights[number], source, texts[row], written[row, skip:])
+                    found.append(Hypothesis(texts[row], float(means[number]), seen))
+        return found
+
+    def _read(
+        self, hidden: torch.Tensor, mask: torch.Tensor, written: torch.Tensor, skip: int, attention: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean log-probability of each row's tokens, shape (B,), and its cross-attention, shape (B, T - skip, S)."""
+        output = self._model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=hidden),
+            attention_mask=mask,
+            decoder_input_ids=written[:, :-1],
+            output_attentions=attention,
+        )
+        logits = self._allowed(output.logits[:, skip - 1 :].float())  # (B, T - skip, vocabulary)
+        chosen = logits.gather(-1, written[:, skip:, None])[..., 0] - logits.logsumexp(-1)
+        real = self._before_padding(written[:, skip:])
+        means = ((chosen * real).sum(1) / real.sum(1).clamp(min=1)).clamp(max=0.0)
+        if not attention:
+            return means, means
+        layer = max(0, len(output.cross_attentions) - 2)
+        return means, output.cross_attentions[layer].float().mean(1)[:, skip - 1 :]
+
+    def _rows_at_once(self, written: torch.Tensor, attention: bool) -> Iterator[list[int]]:
+        """Row numbers in groups whose logits and attention fit into memory easily."""
+        size = max(1, _SCORED_LOGITS // (written.shape[1] * int(self._model.config.vocab_size)))
+        size = min(size, _ATTENDING_ROWS) if attention else size
+        for start in range(0, len(written), size):
+            yield list(range(start, min(start + size, len(written))))
+
+    def _attention(
+        self, weights: torch.Tensor, source: tuple[tuple[int, int], ...], text: str, ids: torch.Tensor
+    ) -> Attention:
+        return Attention(weights.cpu().numpy(), source, piece_spans(text, self._said(ids)))
+
+    def _said(self, ids: torch.Tensor) -> list[str]:
+        """The pieces of a text, special tokens left empty."""
+        special = set(self._tokenizer.all_special_ids)
+        pieces: list[str] = self._tokenizer.convert_ids_to_tokens(ids.tolist())
+        known = zip(ids.tolist(), pieces, strict=True)
+        return ["" if number in special or _MARK.fullmatch(piece) else piece for number, piece in known]
+
+    def _allowed(self, logits: torch.Tensor) -> torch.Tensor:
+        """Without the tokens that the checkpoint never writes (Marian's padding)."""
+        banned = [ids[0] for ids in self._model.generation_config.bad_words_ids or [] if len(ids) == 1]
+        logits[..., banned] = float("-inf")
+        return logits
+
+    def _before_padding(self, ids: torch.Tensor) -> torch.Tensor:
+        """Ones up to and with the first end of sentence, shape (B, T)."""
+        ends = ids == self._model.config.eos_token_id
+        before: torch.Tensor = (ends.cumsum(1) - ends.int()) == 0
+        return before.float()
+
+    @contextmanager
+    def _attending(self, wanted: bool) -> Iterator[None]:
+        """Only the plain implementation of attention gives its weights."""
+        if not wanted:
+            yield
+            return
+        usual = self._model.config._attn_implementation
+        with self._lock:
+            self._model.set_attn_implementation("eager")
+            try:
+                yield
+            finally:
+                self._model.set_attn_implementation(usual)
 
     @property
     def _positions(self) -> int:
         return int(getattr(self._model.config, "max_position_embeddings", 512)) - 1
 
-    def _inputs(self, batch: list[str], source: str, target: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    def _inputs(self, batch: list[str], source: str, target: str) -> tuple[Encoded, dict[str, Any]]:
         """Token ids and what makes the model write the target language."""
         options: dict[str, Any] = {}
         with self._lock:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import numpy as np
 
 from llm_core.errors import InputError, WeightsError
 
@@ -59,6 +60,13 @@ class _Converter(ctranslate2.converters.TransformersConverter):  # type: ignore[
         if model.config.model_type == "marian":
             _start_from_zeros(model)
         return model
+
+    def _load(self) -> Any:
+        """The specification; attention is reported as the mean of the last layer's heads, not of its first head."""
+        spec = super()._load()
+        if hasattr(spec.decoder, "alignment_heads"):
+            spec.decoder.alignment_heads = np.int16(0)
+        return spec
 
 
 def _start_from_zeros(model: Any) -> None:

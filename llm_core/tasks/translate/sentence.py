@@ -1,0 +1,219 @@
+"""From sentences to translated sentences: protection, glossary, scores, alternatives, alignment.
+
+A sentence is translated as a whole when all that is protected in it survives, else piece by piece around it; so a
+sentence costs one call of the model, rarely two, and both calls are shared by a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llm_core.backends.base import Attention, Hypothesis, Translates
+from llm_core.tasks.translate.alignment import word_links
+from llm_core.tasks.translate.glossary import Glossary, Occurrence, enforce, has_translation, prefer
+from llm_core.tasks.translate.languages import (
+    TRADITIONAL,
+    is_in_target,
+    language_of,
+    model_code,
+    simplify,
+    to_traditional,
+)
+from llm_core.tasks.translate.layout import Sentence
+from llm_core.tasks.translate.protect import Protected, Restored, around, protect
+from llm_core.tasks.translate.types import Alignment, Alternative, SentencePair, TermUse
+from llm_core.types import CancelToken
+
+BEAM = 4
+_CANDIDATES = 4
+"""Hypotheses among which one that has the glossary's terms is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What to find out about each sentence beyond its translation."""
+
+    glossary: Glossary
+    alternatives: int = 0
+    alignment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The translation of what the model got, and what it was chosen from."""
+
+    best: Hypothesis
+    others: tuple[Hypothesis, ...]
+    terms: tuple[TermUse, ...]
+
+
+class SentenceTranslator:
+    """Translates batches of sentences.
+
+    Args:
+        model: Who translates.
+        source: Language of the sentences of which the own one is not told, or not known to the model.
+        target: Language to translate into.
+        wishes: What else to find out.
+        cancel: Stops it.
+        detect: Whether the language of each sentence counts: what is in the target language already is kept, and a
+            sentence in another language that the model knows is translated from that one.
+    """
+
+    def __init__(
+        self, model: Translates, source: str, target: str, wishes: Wishes, cancel: CancelToken, *, detect: bool
+    ) -> None:
+        self._model = model
+        self._source = source
+        self._target = target
+        self._wishes = wishes
+        self._cancel = cancel
+        self._detect = detect
+        self._pairs = model.language_pairs()
+
+    def translate(self, sentences: Sequence[Sentence]) -> list[SentencePair]:
+        """Translations in the order of the sentences."""
+        protected = [protect(sentence.text, sentence.marks) for sentence in sentences]
+        pairs = [self._kept(sentence, each) for sentence, each in zip(sentences, protected, strict=True)]
+        for language in dict.fromkeys(pair.language for pair in pairs if not pair.kept):
+            places = [n for n, pair in enumerate(pairs) if not pair.kept and pair.language == language]
+            chosen = self._choose(
+                [protected[n].plain for n in places], [bool(protected[n].pairs) for n in places], language
+            )
+            failed = []
+            for place, each in zip(places, chosen, strict=True):
+                if (restored := protected[place].restored(each.best)) is None:
+                    failed.append(place)
+                else:
+                    pairs[place] = self._whole(pairs[place], protected[place], each, restored)
+            self._piecewise(failed, pairs, protected, language)
+        return [_as_it_stood(pair, sentence) for pair, sentence in zip(pairs, sentences, strict=True)]
+
+    def _kept(self, sentence: Sentence, protected: Protected) -> SentencePair:
+        """A pair of which the translation is missing, or that needs none."""
+        words = " ".join(text for _, _, text, _ in around(protected.pieces))
+        told = language_of(words)
+        base = SentencePair(
+            source=sentence.text, target=sentence.text, unit=sentence.unit, start=sentence.start, language=told
+        )
+        if not words:
+            return base.model_copy(update={"kept": "no_words"})
+        if self._detect and is_in_target(told, self._source, self._target):
+            return base.model_copy(update={"kept": "target_language", "target": self._rewritten(protected.pieces)})
+        own = self._detect and (told, model_code(self._target)) in self._pairs
+        return base.model_copy(update={"language": told if own and told != model_code(self._source) else self._source})
+
+    def _rewritten(self, pieces: Sequence[str]) -> str:
+        """A sentence in the target language in the script that was asked for."""
+        return "".join(piece if number % 2 else self._written(piece) for number, piece in enumerate(pieces))
+
+    def _choose(self, texts: Sequence[str], marked: Sequence[bool], language: str) -> list[_Chosen]:
+        """The best translation of each text under the wishes, in the target language as models know it."""
+        if not texts:
+            return []
+        said = [_simplified(text) if model_code(language) == "zh" else text for text in texts]
+        terms = [self._wishes.glossary.occurrences(text) for text in said]
+        count = max(1 + self._wishes.alternatives, _CANDIDATES if any(terms) else 1)
+        found = self._model.hypotheses(
+            said,
+            model_code(language),
+            model_code(self._target),
+            self._cancel,
+            beam_size=max(BEAM, count),
+            count=count,
+            attention=self._wishes.alignment or any(terms) or any(marked),
+        )
+        return [self._chosen(text, some, wanted) for text, some, wanted in zip(said, found, terms, strict=True)]
+
+    def _chosen(self, text: str, found: Sequence[Hypothesis], wanted: Sequence[Occurrence]) -> _Chosen:
+        # An answer without a word would lose the sentence.
+        found = [each for each in found if each.text.strip()] or [Hypothesis(text, found[0].log_probability)]
+        number = prefer(found, wanted) if wanted else 0
+        best = enforce(found[number], wanted, len(text)) if wanted else found[number]
+        entries = dict.fromkeys(occurrence.entry for occurrence in wanted)
+        uses = tuple(
+            TermUse(term=e.term, translation=e.translation, applied=has_translation(e, best.text)) for e in entries
+        )
+        others = tuple(each for n, each in enumerate(found) if n != number)[: self._wishes.alternatives]
+        return _Chosen(self._in_script(best), tuple(map(self._in_script, others)), uses)
+
+    def _whole(self, pair: SentencePair, protected: Protected, chosen: _Chosen, restored: Restored) -> SentencePair:
+        best = chosen.best
+        texts = {restored.text}
+        alternatives = []
+        for other in chosen.others:
+            whole = protected.restored(other)
+            if whole is not None and whole.text not in texts:
+                texts.add(whole.text)
+                alternatives.append(Alternative(text=whole.text, log_probability=other.log_probability))
+        alignment = None
+        if self._wishes.alignment and best.attention is not None:
+            alignment = _alignment(protected, best, best.attention, restored)
+        return pair.model_copy(
+            update={
+                "target": restored.text,
+                **self._confidence(best.log_probability),
+                "glossary": chosen.terms,
+                "alternatives": tuple(alternatives),
+                "alignment": alignment,
+            }
+        )
+
+    def _piecewise(
+        self, places: Sequence[int], pairs: list[SentencePair], protected: Sequence[Protected], language: str
+    ) -> None:
+        """Translate around what is protected; nothing of it can be lost."""
+        jobs = [(place, *job) for place in places for job in around(protected[place].pieces)]
+        chosen = self._choose([text for _, _, _, text, _ in jobs], [False] * len(jobs), language)
+        for place in places:
+            pieces = list(protected[place].pieces)
+            own = [(job, each) for job, each in zip(jobs, chosen, strict=True) if job[0] == place]
+            for (_, number, before, _, after), each in own:
+                pieces[number] = before + each.best.text + after
+            lengths = [len(job[3]) for job, _ in own]
+            score = sum(n * each.best.log_probability for n, (_, each) in zip(lengths, own, strict=True)) / sum(lengths)
+            terms = tuple(term for _, each in own for term in each.terms)
+            update = {"target": "".join(pieces), "glossary": terms, **self._confidence(score)}
+            pairs[place] = pairs[place].model_copy(update=update)
+
+    def _confidence(self, log_probability: float) -> dict[str, object]:
+        low = self._model.low_log_probability
+        return {"log_probability": log_probability, "low_confidence": low is not None and log_probability < low}
+
+    def _written(self, text: str) -> str:
+        """In the target's script."""
+        if self._target == TRADITIONAL:
+            return to_traditional(text)
+        return simplify(text) if self._target == "zh" else text
+
+    def _in_script(self, hypothesis: Hypothesis) -> Hypothesis:
+        if self._target != TRADITIONAL:
+            return hypothesis
+        text = to_traditional(hypothesis.text)
+        same = len(text) == len(hypothesis.text)
+        return replace(hypothesis, text=text, attention=hypothesis.attention if same else None)
+
+
+def _simplified(text: str) -> str:
+    """Simplified characters, each in the place of its own; else the text itself."""
+    simplified = simplify(text)
+    return simplified if len(simplified) == len(text) else text
+
+
+def _alignment(protected: Protected, best: Hypothesis, attention: Attention, restored: Restored) -> Alignment:
+    links = word_links(protected.plain, best.text, attention)
+    found = ((links.best(number), number) for number in range(len(links.target)))
+    return Alignment(
+        source=tuple((protected.places[a][0], protected.places[b - 1][1]) for a, b in links.source),
+        target=tuple((restored.places[a][0], restored.places[b - 1][1]) for a, b in links.target),
+        weights=tuple(tuple(round(float(weight), 4) for weight in row) for row in links.weights),
+        links=tuple((source, target) for source, target in found if source is not None),
+    )
+
+
+def _as_it_stood(pair: SentencePair, sentence: Sentence) -> SentencePair:
+    """With the source as in the text; what came back unchanged keeps its line breaks."""
+    unchanged = {"target": sentence.raw} if pair.target == sentence.text else {}
+    alignment = {"alignment": None} if sentence.raw != sentence.text and len(sentence.raw) != len(sentence.text) else {}
+    return pair.model_copy(update={"source": sentence.raw, **unchanged, **alignment})
