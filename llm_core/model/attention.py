@@ -114,15 +114,17 @@ class Attention(nn.Module):
         return dropout(w_BNTS, p) @ v
 
 
-def fused_attention(q: Tensor, k: Tensor, v: Tensor, visible: Visibility, dropout_p: float = 0.0) -> Tensor:
-    """(B, N, T, H) by torch's kernel, of queries (B, N, T, H) and keys and values (B, K, S, H)."""
+def fused_attention(
+    q: Tensor, k: Tensor, v: Tensor, visible: Visibility, p: float = 0.0, scale: float | None = None
+) -> Tensor:
+    """(B, N, T, H) by torch's kernel, of queries (B, N, T, H) and keys and values (B, K, S, H); `p` is dropout's."""
     K, G = k.shape[1], q.shape[1] // k.shape[1]
     if q.shape[2] == 1:  # a group's heads ask as if they were G tokens: nothing is repeated
         q_BKGH = q.reshape(-1, K, G, q.shape[3])
-        return scaled_dot_product_attention(q_BKGH, k, v, visible.mask, dropout_p).reshape(q.shape)
+        return scaled_dot_product_attention(q_BKGH, k, v, visible.mask, p, scale=scale).reshape(q.shape)
     if G > 1:
         k, v = k.repeat_interleave(G, dim=1), v.repeat_interleave(G, dim=1)
-    return scaled_dot_product_attention(q, k, v, visible.mask, dropout_p, visible.causal)
+    return scaled_dot_product_attention(q, k, v, visible.mask, p, visible.causal, scale=scale)
 
 
 def attention_weights(q_BNTH: Tensor, k_BNSH: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -82,7 +82,7 @@ def test_the_exported_adapter_gives_the_trained_logits(
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data += torch.randn_like(parameter) * 0.05
-    fitted = Fitted(model, objective, base_dir, seed=13, steps=1, tokens=1, seconds=0.0, results=())
+    fitted = Fitted(model, objective, base_dir, tmp_path, seed=13, steps=1, tokens=1, seconds=0.0, results=())
     save_model(recipe, fitted, base_dir, tmp_path)
     tokens = dict(open_tokenizer(base_dir)(["the film was good", "bad"], padding=True, return_tensors="pt"))
     with torch.inference_mode():
