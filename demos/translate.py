@@ -14,11 +14,12 @@ from demos._i18n import say
 from demos._models import unavailable
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
-from llm_core.tasks.translate import AUTO, TASK
+from llm_core.tasks.translate import AUTO, TASK, TRADITIONAL
 
 NAMES = {
     "en": "English",
-    "zh": "中文",
+    "zh": "简体中文",
+    TRADITIONAL: "繁體中文",
     "de": "Deutsch",
     "fr": "Français",
     "es": "Español",
@@ -57,6 +58,11 @@ def build(ctx: DemoContext) -> None:
             text = gr.Textbox(
                 lines=7, max_lines=14, label=ctx.t("common.text"), placeholder=ctx.t("common.text_placeholder")
             )
+            with gr.Accordion(ctx.t("translate.glossary"), open=False):
+                glossary = gr.Textbox(
+                    lines=3, max_lines=8, label=ctx.t("translate.glossary"), show_label=False,
+                    placeholder=ctx.t("translate.glossary_placeholder"), elem_id="translate-glossary",
+                )  # fmt: skip
             swap = gr.Button(ctx.t("translate.swap"), size="sm", elem_id="translate-swap")
         with bench.results():
             result = gr.Textbox(
@@ -69,9 +75,14 @@ def build(ctx: DemoContext) -> None:
         return {result: view.text if view.result is None else view.result.text}
 
     bench.connect(
-        inputs=[text, source, target],
+        inputs=[text, source, target, glossary],
         outputs=[result],
-        to_request=lambda text, source, target: {"text": text, "source": source, "target": target},
+        to_request=lambda text, source, target, glossary: {
+            "text": text,
+            "source": source,
+            "target": target,
+            "glossary": glossary,
+        },
         render=render,
     )
     swap.click(_swapped, [source, target, text, result], [source, target, text, result], queue=False, **PRIVATE)
@@ -82,6 +93,7 @@ def _languages(ctx: DemoContext) -> tuple[list[tuple[str, str]], list[tuple[str,
     pairs = [pair for spec in ctx.catalog.for_task("translate") for pair in spec.language_pairs]
 
     def entries(codes: set[str]) -> list[tuple[str, str]]:
+        codes = codes | {TRADITIONAL} if "zh" in codes else codes  # converted, so that any model of Chinese does
         known = [code for code in NAMES if code in codes]
         return [(NAMES.get(code, code), code) for code in [*known, *sorted(codes - set(known))]]
 

@@ -118,7 +118,7 @@ class _PackedBlock(nn.Module):
         out_BNTH = _attended(q, k, v, visible)
         x_RD = self.output.add_to(x_RD, out_BNTH.transpose(1, 2).reshape(B * T, -1))
         gate, up = self.gate_up(_scaled_to_one(x_RD, self.eps)).chunk(2, dim=-1)
-        return self.down.add_to(x_RD, silu(gate) * up).view(B, T, D)
+        return self.down.add_to(x_RD, silu(gate).mul_(up)).view(B, T, D)
 
 
 def _scaled_to_one(x_RD: Tensor, eps: float) -> Tensor:
