@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from llm_core.catalog import ModelSpec, load_catalog  # noqa: E402
+from llm_core.evaluation.scores import read_scores  # noqa: E402
 from llm_core.settings import Settings  # noqa: E402
 
 README = ROOT / "README.md"
+EARLY_STEP = 64
+"""Of the samples shown beside the last ones."""
 
 
 def models_table() -> str:
@@ -50,9 +56,42 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
+def showcases_table() -> str:
+    """The models trained from scratch, with what they made of one input early and at the end."""
+    lines = ["| model | weights | measured (validation) | input | early on | at the end |", "|---|--:|---|---|---|---|"]
+    lines += [_showcase_row(folder) for folder in sorted((ROOT / "models").glob("showcase-*"))]
+    return "\n".join(lines)
+
+
+def _showcase_row(folder: Path) -> str:
+    score = read_scores(folder / "scores.json")[0]
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text(encoding="utf-8").split("\n") if line]
+    shown = [sample for sample in samples if sample["input"] == samples[0]["input"]]
+    early = next(sample for sample in shown if sample["step"] >= EARLY_STEP)
+    cells = (
+        f"[`{folder.name}`]({folder.relative_to(ROOT)}/README.md)",
+        f"{(folder / 'model.safetensors').stat().st_size / 1e6:.1f} MB",
+        f"{score.title}: {score.metric.replace('_', ' ')} {score.value:.3g}",
+        samples[0]["input"],
+        *(f"step {sample['step']:,}: {_said(sample['output'])}" for sample in (early, shown[-1])),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _said(output: Any) -> str:
+    """A text's beginning; of guesses, the likeliest for each mask."""
+    if isinstance(output, str):
+        return textwrap.shorten(output, 60, placeholder=" …") or "(nothing)"
+    return " ".join(f"{guesses[0][0]} ({guesses[0][1]:.0%})" for guesses in output)
+
+
+TABLES = {"models": models_table, "settings": settings_table, "showcases": showcases_table}
+
+
 def updated(text: str) -> str:
     """The README with current tables."""
-    for name, table in (("models", models_table()), ("settings", settings_table())):
+    for name, build in TABLES.items():
+        table = build()
         pattern = rf"(<!-- {name}[^>]*-->\n).*?(<!-- /{name} -->)"
         text = re.sub(pattern, lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text, flags=re.DOTALL)
     return text

@@ -15,7 +15,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import rms_norm, silu
 
 from llm_core.errors import InputError
 from llm_core.model.attention import Trace, Visibility, fused_attention, rotate
@@ -43,15 +43,15 @@ def packed(model: CausalLM) -> CausalLM:
     assert decoder is not None, "a llama model has a decoder"
     decoder.blocks = nn.ModuleList(_PackedBlock(block, model.config) for block in decoder.blocks)
     head = fast.transformer.embeddings.tokens if fast.output is None else fast.output
-    fast.output = _PackedLinear(head)  # type: ignore[assignment]  # called as the linear layer was
+    if head.weight.dtype == torch.float32:  # as it lies, it is read faster in bfloat16 and slower in float32
+        fast.output = _PackedLinear(head)  # type: ignore[assignment]  # called as the linear layer was
     return fast
 
 
 class _PackedLinear(nn.Module):
-    """Linear layers of the same input, without biases, as one product.
+    """Linear layers of the same input, without biases, as one product with a matrix that lies as (in, out).
 
-    In float32 the matrix lies as (in, out), which is read faster for a single token on a CPU; in other formats as it
-    was. The weight of a `norm` before the layers is in the matrix; what is left of that norm is `_scaled_to_one`.
+    The weight of a `norm` before them is in the matrix; what is left of that norm is `_scaled_to_one`.
     """
 
     def __init__(self, *layers: nn.Linear | nn.Embedding, norm: nn.RMSNorm | None = None, scale: float = 1.0) -> None:
@@ -61,8 +61,7 @@ class _PackedLinear(nn.Module):
         if norm is not None:
             weight *= norm.weight
         self.matrix: Tensor
-        matrix = weight.T.contiguous() if weight.dtype == torch.float32 else weight.T
-        self.register_buffer("matrix", matrix, persistent=False)
+        self.register_buffer("matrix", weight.T.contiguous(), persistent=False)
 
     def forward(self, x_RD: Tensor) -> Tensor:
         """(R, out) of (R, in)."""
@@ -122,7 +121,9 @@ class _PackedBlock(nn.Module):
 
 
 def _scaled_to_one(x_RD: Tensor, eps: float) -> Tensor:
-    """RMSNorm without its weight: each row's root mean square becomes one."""
+    """RMSNorm without its weight: each row's root mean square becomes one. For one row, fewer steps than torch's."""
+    if len(x_RD) > 1:
+        return rms_norm(x_RD, x_RD.shape[-1:], eps=eps)
     square_R1 = torch.linalg.vector_norm(x_RD, dim=-1, keepdim=True, dtype=torch.float32).square_()
     scale_R1: Tensor = square_R1.div_(x_RD.shape[-1]).add_(eps).rsqrt_()
     return (x_RD * scale_R1).to(x_RD.dtype)

@@ -31,7 +31,7 @@ def _run(recipe: Recipe, data_dir: Path, folder: Path, killed_after: int | None 
     end = [] if killed_after is None else [str(killed_after)]
     command = [sys.executable, *launcher, RUNNER, recipe.model_dump_json(exclude_unset=True), data_dir, folder, *end]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY_ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=300)
     if killed_after is None:
         assert done.returncode == 0, done.stderr[-2000:]
     elif processes == 1:

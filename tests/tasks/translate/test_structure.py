@@ -192,6 +192,10 @@ PARTS = st.sampled_from(
 )  # fmt: skip
 
 
+def _blanks_as_one(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(PARTS, min_size=1, max_size=14).map("".join).filter(lambda t: bool(t.strip())),
@@ -204,7 +208,8 @@ def test_whatever_the_text_identity_holds_and_marks_survive(text: str, markdown:
         shown = run(ScriptedTranslator(answer), text, format=shape)
         for sentence in lay_out((text,), markdown).sentences:
             for mark in sentence.marks:
-                assert sentence.text[mark.start : mark.end] in shown.text.replace("\n", " ")
+                # a line break inside a sentence may have become a blank
+                assert _blanks_as_one(sentence.text[mark.start : mark.end]) in _blanks_as_one(shown.text)
         assert shown.text.count("{x}") == text.count("{x}") and shown.text.count("%s ") == text.count("%s ")
 
 
