@@ -81,7 +81,7 @@ def build(ctx: DemoContext) -> None:
             "text": text,
             "source": source,
             "target": target,
-            "glossary": glossary,
+            "glossary": glossary or "",  # a field never shown sends nothing
         },
         render=render,
     )
