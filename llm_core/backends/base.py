@@ -194,7 +194,8 @@ class Translates(Protocol):
     def translate(
         self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
     ) -> list[str]:
-        """The best translation of each sentence: `hypotheses` for those who need no more."""
+        """The best translation of each sentence; raises what `hypotheses` does."""
+        return [best.text for best, *_ in self.hypotheses(sentences, source, target, cancel, beam_size=beam_size)]
 
     def hypotheses(
         self,

@@ -19,7 +19,7 @@ import ctranslate2
 import numpy as np
 import sentencepiece
 
-from llm_core.backends.base import Attention, Hypothesis, check_hypotheses
+from llm_core.backends.base import Attention, Hypothesis, Translates, check_hypotheses
 from llm_core.backends.languages import target_token
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
@@ -67,7 +67,7 @@ class CTranslate2Backend:
         return CTranslate2Model(spec, translator, source, target, _vocabulary(directory), low)
 
 
-class CTranslate2Model:
+class CTranslate2Model(Translates):
     """A translator in memory; see `backends.base.Translates`."""
 
     device = "cpu"
@@ -98,12 +98,6 @@ class CTranslate2Model:
         """The entry's pairs: the checkpoint does not name its languages."""
         return frozenset(self.spec.language_pairs)
 
-    def translate(
-        self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
-    ) -> list[str]:
-        """The best translation of each sentence; raises what `hypotheses` does."""
-        return [best.text for best, *_ in self.hypotheses(sentences, source, target, cancel, beam_size=beam_size)]
-
     def hypotheses(
         self,
         sentences: Sequence[str],
@@ -115,8 +109,8 @@ class CTranslate2Model:
         count: int = 1,
         attention: bool = False,
     ) -> list[list[Hypothesis]]:
-        """The best translations of each sentence; attention is that of the layer and the heads that the conversion
-        chose, by default the first head of the last layer.
+        """The best translations of each sentence; attention is what the conversion chose: the mean of the last
+        layer's heads, in directories converted here.
 
         Raises:
             InputError: The model has no such pair, or `count` exceeds `beam_size`.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_core.backends.base import Attention, Hypothesis, ModelFiles, Span
+from llm_core.backends.base import Attention, Hypothesis, ModelFiles, Span, Translates
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
@@ -63,7 +63,7 @@ class EchoBackend:
             raise error
 
 
-class EchoModel:
+class EchoModel(Translates):
     """Has every capability."""
 
     device = "cpu"
@@ -122,12 +122,6 @@ class EchoModel:
     def language_pairs(self) -> frozenset[tuple[str, str]]:
         """The entry's pairs."""
         return frozenset(self.spec.language_pairs)
-
-    def translate(
-        self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
-    ) -> list[str]:
-        """Each sentence with its words reversed."""
-        return [best.text for best, *_ in self.hypotheses(sentences, source, target, cancel, beam_size=beam_size)]
 
     def hypotheses(
         self,

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from llm_core.errors import InputError
 from llm_core.evaluation.bootstrap import Estimate
+from llm_core.files import write_json
 
 SCORES_FILE = "scores.json"
 _DIGITS = 4
@@ -77,9 +78,7 @@ def write_scores(path: Path, scores: Sequence[Score], *, packages: Sequence[str]
     """
     entries = [{key: value for key, value in score if value is not None} for score in scores]
     content: dict[str, Any] = {**about, "scores": entries, "measured_with": {name: version(name) for name in packages}}
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    write_json(path, content)
 
 
 def read_scores(path: Path) -> tuple[Score, ...]:

@@ -7,10 +7,11 @@ were measured. Rows that a killed run wrote after its last checkpoint are droppe
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from llm_core.files import replacing
 
 FILE = "curve.csv"
 COLUMNS = ("step", "tokens", "loss", "learning_rate", "tokens_per_second", "seconds", "eval_loss", "eval_accuracy")
@@ -26,12 +27,10 @@ class Curve:
     def begin(self, step: int) -> float:
         """Keeps the rows up to `step`, where a run goes on; gives the seconds it had taken."""
         rows = [row for row in read_curve(self.file) if row["step"] <= step] if step else []
-        partial = self.file.with_name(f"{self.file.name}.part")
-        with partial.open("w", encoding="utf-8", newline="") as stream:
+        with replacing(self.file) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(partial, self.file)
         return max((row["seconds"] for row in rows), default=0.0)
 
     def add(self, row: Mapping[str, Any]) -> None:

@@ -11,7 +11,6 @@ A fully fine-tuned model that ships as an adapter is its best low-rank approxima
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +21,7 @@ from typing import Any
 import torch
 
 from llm_core.errors import WeightsError
+from llm_core.files import write_json
 from llm_core.model.config import ModelConfig
 from llm_core.model.convert import hub, peft
 from llm_core.model.convert.configs import to_hub_config
@@ -125,10 +125,3 @@ def open_predictor(model_dir: Path, base_dir: Path | None = None) -> LabelPredic
         return TagPredictor(model, tokenizer, tuple(settings["labels"]), length, settings["stride"])
     with_types, threshold = not (model_dir / ADAPTER).is_file(), settings["no_answer_threshold"]
     return AnswerPredictor(model, tokenizer, length, settings["stride"], with_types, threshold)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes indented UTF-8 JSON through a temporary file, so that a reader never sees half of it."""
-    partial_file = path.with_name(f"{path.name}.part")
-    partial_file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial_file, path)

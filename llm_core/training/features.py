@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from llm_core.data.loaders import Row, find_file
 from llm_core.errors import InputError
+from llm_core.files import replacing
 from llm_core.training.objectives import Feature, Objective
 from llm_core.training.recipe import Recipe
 
@@ -48,9 +48,8 @@ def stored(objective: Objective, rows: Iterable[Row], file: Path) -> Dataset:
     """
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f"{file.name}.part")
-        _write(objective.features(rows), partial)
-        os.replace(partial, file)
+        with replacing(file) as partial:
+            _write(objective.features(rows), partial)
     return Dataset.from_file(str(file))
 
 

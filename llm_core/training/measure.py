@@ -19,7 +19,8 @@ from llm_core.data.question_answering import MAX_ANSWER_TOKENS
 from llm_core.evaluation.calibration import answer_calibration, expected_calibration_error, fit_temperature
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.scores import Score
-from llm_core.training.export import ADAPTER, load_model, write_json
+from llm_core.files import write_json
+from llm_core.training.export import ADAPTER, load_model
 from llm_core.training.measure_language import language_scores
 from llm_core.training.mixture import renamed
 from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor, answers

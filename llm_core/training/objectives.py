@@ -68,9 +68,9 @@ class Objective(ABC):
     def features(self, rows: Iterable[Row]) -> Iterator[Feature]:
         """Token features of rows, streamed."""
 
-    @abstractmethod
     def collator(self, seed: int) -> Collate:
-        """Features to a batch with ``labels``; `seed` is for what is drawn anew each epoch."""
+        """Features to a batch with ``labels``, padded unless more is needed; `seed` is for what is drawn each epoch."""
+        return PaddingCollator(self.tokenizer.pad_token_id)
 
     def per_label(self, logits: Tensor) -> Tensor:
         """Logits arranged so that the last axis is what is chosen from, and the others are those of the labels."""
@@ -199,10 +199,6 @@ class Classification(Objective):
         for chunk in _chunks(rows):
             yield from classification_features(self.tokenizer, chunk, self.recipe.labels, self.recipe.max_length)
 
-    def collator(self, seed: int) -> Collate:
-        """See `Objective`."""
-        return PaddingCollator(self.tokenizer.pad_token_id)
-
 
 class Tagging(Objective):
     """One label a word, at its first piece."""
@@ -218,10 +214,6 @@ class Tagging(Objective):
             sentences = [row["tokens"] for row in chunk]
             windows = tag_windows(self.tokenizer, sentences, self.recipe.max_length, self.recipe.stride)
             yield from tag_features(windows, chunk, self.recipe.labels)
-
-    def collator(self, seed: int) -> Collate:
-        """See `Objective`."""
-        return PaddingCollator(self.tokenizer.pad_token_id)
 
 
 class QuestionAnswering(Objective):
@@ -240,14 +232,14 @@ class QuestionAnswering(Objective):
 
     def collator(self, seed: int) -> Collate:
         """See `Objective`."""
-        return partial(_spans, PaddingCollator(self.tokenizer.pad_token_id))
+        return partial(_spans, super().collator(seed))
 
     def per_label(self, logits: Tensor) -> Tensor:
         """(B, 2, T): for start and end a choice among the tokens."""
         return logits.transpose(1, 2)
 
 
-def _spans(collator: PaddingCollator, features: Features) -> Batch:
+def _spans(collator: Collate, features: Features) -> Batch:
     """The batch with ``labels`` (B, 2): start and end."""
     batch = collator(features)
     labels = torch.stack((batch.pop("start_positions"), batch.pop("end_positions")), dim=1)

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from llm_core.files import write_json
 
 UNKNOWN_LAST = 10**9
 """Stands for the last step while a budget's is not known."""
@@ -69,9 +70,7 @@ class Plan:
 
     def save(self, file: Path) -> None:
         """Writes the plan in one step."""
-        partial = file.with_name(f"{file.name}.part")
-        partial.write_text(json.dumps(vars(self)), encoding="utf-8")
-        os.replace(partial, file)
+        write_json(file, vars(self))
 
     @classmethod
     def load(cls, file: Path) -> Plan:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import struct
 import tomllib
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Any
 from llm_core.catalog import CATALOG_PATH, parse_catalog
 from llm_core.errors import LlmCoreError, WeightsError
 from llm_core.evaluation.scores import SCORES_FILE, read_scores
+from llm_core.files import replacing
 from llm_core.settings import Settings
 from llm_core.weights.policy import DATA_SUFFIXES
 from llm_core.weights.records import digest
@@ -51,9 +51,8 @@ def update(catalog_path: Path, templates_path: Path, models_dir: Path) -> list[s
     entries = {name: complete(table, models_dir / table["local"]) for name, table in present.items()}
     text = _replaced(catalog_path.read_text(encoding="utf-8"), "\n".join(_table(*entry) for entry in entries.items()))
     parse_catalog(tomllib.loads(text))
-    draft = catalog_path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, catalog_path)
+    with replacing(catalog_path) as draft:
+        draft.write_text(text, encoding="utf-8")
     return list(entries)
 
 

@@ -18,7 +18,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, StoppingCriteria,
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
-from llm_core.backends.base import Attention, Hypothesis, LoadedModel, check_hypotheses
+from llm_core.backends.base import Attention, Hypothesis, LoadedModel, Translates, check_hypotheses
 from llm_core.backends.languages import flores_code, target_token
 from llm_core.backends.pieces import piece_spans
 from llm_core.backends.transformers.calibration import read_calibration
@@ -73,7 +73,7 @@ def without_advice() -> Iterator[None]:
         yield
 
 
-class Seq2SeqModel:
+class Seq2SeqModel(Translates):
     """A translator in memory; see `backends.base.Translates`."""
 
     def __init__(
@@ -100,12 +100,6 @@ class Seq2SeqModel:
         if not self._multilingual:
             return frozenset(self.spec.language_pairs)
         return frozenset(pair for pair in self.spec.language_pairs if all(map(self._knows, pair)))
-
-    def translate(
-        self, sentences: Sequence[str], source: str, target: str, cancel: CancelToken, *, beam_size: int = 4
-    ) -> list[str]:
-        """The best translation of each sentence; raises what `hypotheses` does."""
-        return [best.text for best, *_ in self.hypotheses(sentences, source, target, cancel, beam_size=beam_size)]
 
     def hypotheses(
         self,

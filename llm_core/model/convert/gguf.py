@@ -8,9 +8,8 @@ A file holds the configuration, the weights and the tokenizer. Nothing here read
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llm_core.errors import InputError, WeightsError
+from llm_core.files import replacing
 from llm_core.model.config import ModelConfig
 from llm_core.model.convert.gguf_vocabulary import add_vocabulary
 from llm_core.model.convert.hub import hub_state
@@ -115,18 +115,11 @@ def save_adapter(model: CausalLM, file: Path) -> None:
 def _written(file: Path) -> Iterator[gguf.GGUFWriter]:
     """A writer whose content appears under `file` only when it is complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.part")
-    writer = gguf.GGUFWriter(partial, _ARCHITECTURE)
-    try:
+    with replacing(file) as partial, closing(gguf.GGUFWriter(partial, _ARCHITECTURE)) as writer:
         yield writer
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
-        writer.close()
-        os.replace(partial, file)
-    finally:
-        writer.close()
-        partial.unlink(missing_ok=True)
 
 
 def _check_architecture(config: ModelConfig) -> None:

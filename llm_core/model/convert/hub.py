@@ -7,7 +7,6 @@ Only safetensors are read.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from llm_core.errors import WeightsError
+from llm_core.files import replacing, write_json
 from llm_core.model.config import ModelConfig
 from llm_core.model.convert.configs import from_hub_config, to_hub_config
 from llm_core.model.convert.names import from_hub, to_hub
@@ -109,9 +109,10 @@ def save(model: Model, directory: Path, *, labels: Sequence[str] = (), dtype: to
     settings = to_hub_config(model.config, HEADS[type(model)], labels)
     dtypes = {value.dtype for value in model.parameters()} if dtype is None else {dtype}
     settings["dtype"] = str(dtypes.pop()).removeprefix("torch.")
-    write(directory / "config.json", (json.dumps(settings, indent=2, ensure_ascii=False) + "\n").encode())
+    write_json(directory / "config.json", settings)
     state = {name: tensor.to(dtype or tensor.dtype) for name, tensor in hub_state(model).items()}
-    write(directory / "model.safetensors", to_bytes(state, metadata={"format": "pt"}))
+    with replacing(directory / "model.safetensors") as partial:
+        partial.write_bytes(to_bytes(state, metadata={"format": "pt"}))
 
 
 def hub_state(model: Model) -> dict[str, Tensor]:
@@ -126,8 +127,7 @@ def hub_state(model: Model) -> dict[str, Tensor]:
     for name, tensor in model.state_dict().items():
         if name.endswith((".lora_a", ".lora_b")):
             continue
-        if (theirs := to_hub(family, name)) is None:
-            raise WeightsError(f"{name} has no place in a {family} checkpoint")
+        theirs = to_hub(family, name)
         bias_row = theirs == "final_logits_bias"
         state[theirs] = (tensor[None] if bias_row else tensor).detach().cpu().contiguous()
     return state
@@ -140,13 +140,6 @@ def read_config(directory: Path) -> ModelConfig:
         return from_hub_config(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{directory.name}/config.json cannot be used: {error!r}") from error
-
-
-def write(file: Path, content: bytes) -> None:
-    """Writes through a temporary file, so that a reader never sees half of it."""
-    partial = file.with_name(f"{file.name}.part")
-    partial.write_bytes(content)
-    os.replace(partial, file)
 
 
 def _read_state(directory: Path, config: ModelConfig, wanted: set[str]) -> Iterator[tuple[str, Tensor]]:

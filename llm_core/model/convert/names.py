@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from llm_core.errors import WeightsError
+
 Table = tuple[tuple[str, str], ...]
 
 _BERT: Table = (
@@ -72,9 +74,15 @@ _MARIAN: Table = (
 TABLES: Mapping[str, Table] = {"bert": _BERT, "llama": _LLAMA, "marian": _MARIAN}
 
 
-def to_hub(family: str, name: str) -> str | None:
-    """The Hub's name of our module or parameter `name`; None: the family has no such part."""
-    return _renamed(name, TABLES[family])
+def to_hub(family: str, name: str) -> str:
+    """The Hub's name of our module or parameter `name`.
+
+    Raises:
+        WeightsError: The family has no such part.
+    """
+    if (theirs := _renamed(name, TABLES[family])) is None:
+        raise WeightsError(f"{name} has no place in a {family} checkpoint")
+    return theirs
 
 
 def from_hub(family: str, name: str) -> str | None:

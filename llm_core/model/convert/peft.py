@@ -21,7 +21,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from llm_core.errors import WeightsError
-from llm_core.model.convert.hub import write
+from llm_core.files import replacing, write_json
 from llm_core.model.convert.names import from_hub, to_hub
 from llm_core.model.heads import (
     CausalLM,
@@ -78,8 +78,8 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
         "r": rank,
         "lora_alpha": alpha,
         "lora_dropout": dropout,
-        "target_modules": _pattern(_hub_name(family, name) for name in layers),
-        "modules_to_save": [_hub_name(family, name) for name, _ in model.named_children() if name in TRAINED_WHOLE],
+        "target_modules": _pattern(to_hub(family, name) for name in layers),
+        "modules_to_save": [to_hub(family, name) for name, _ in model.named_children() if name in TRAINED_WHOLE],
         "bias": "none",
     }
     state = {
@@ -87,8 +87,9 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
         for name, tensor in adapter_state(model).items()
     }
     directory.mkdir(parents=True, exist_ok=True)
-    write(directory / "adapter_model.safetensors", to_bytes(state, metadata={"format": "pt"}))
-    write(directory / "adapter_config.json", (json.dumps(settings, indent=2) + "\n").encode())
+    with replacing(directory / "adapter_model.safetensors") as partial:
+        partial.write_bytes(to_bytes(state, metadata={"format": "pt"}))
+    write_json(directory / "adapter_config.json", settings)
 
 
 def load(model: Model, directory: Path) -> None:
@@ -152,15 +153,9 @@ def _read(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return settings, stored
 
 
-def _hub_name(family: str, name: str) -> str:
-    if (theirs := to_hub(family, name)) is None:
-        raise WeightsError(f"{name} has no place in a {family} checkpoint")
-    return theirs
-
-
 def _their_name(family: str, name: str) -> str:
     layer, part = name[:-7], name[-7:]
-    return _PREFIX + (_hub_name(family, layer) + _PARTS[part] if part in _PARTS else _hub_name(family, name))
+    return _PREFIX + (to_hub(family, layer) + _PARTS[part] if part in _PARTS else to_hub(family, name))
 
 
 def _our_name(family: str, theirs: str) -> str:
