@@ -36,7 +36,7 @@ from llm_core.model.config import ModelConfig
 from llm_core.model.convert import hub
 from llm_core.model.heads import CausalLM, MaskedLM, Model, Seq2SeqLM
 from llm_core.settings import Settings
-from llm_core.training.objectives import summed_loss
+from llm_core.training.loss import summed_loss
 
 Batch = dict[str, Tensor]
 _STEPS, _FREE = 6, 2

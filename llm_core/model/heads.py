@@ -93,7 +93,8 @@ class Seq2SeqLM(Model):
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """(…, V) of (…, D)."""
-        return super().logits(hidden_BTD) + self.output_bias
+        logits = super().logits(hidden_BTD)
+        return logits + self.output_bias.to(logits.dtype)  # in bfloat16 logits would become twice as large
 
 
 class EncoderModel(Model):

@@ -1,6 +1,6 @@
 """What is learned: an objective turns rows into features and batches, and knows its model's head.
 
-    rows ──features──▶ token ids (stored) ──collator──▶ batch ──model──▶ logits ──summed_loss──▶ one number
+    rows ──features──▶ token ids (stored) ──collator──▶ batch ──model──▶ logits ──loss.summed_loss──▶ one number
 
 All objectives share one loss: cross-entropy summed over the labels that count, which the trainer divides by how many
 these are in the whole step; so micro-batches and processes of any size add up to the same mean. The module knows no
@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from llm_core.data.classification import classification_features
 from llm_core.data.collators import IGNORED, Batch, CausalLMCollator, Features, PaddingCollator, Seq2SeqCollator
@@ -259,18 +258,6 @@ _OBJECTIVES: dict[str, type[Objective]] = {
 def objective_for(recipe: Recipe, tokenizer: Any) -> Objective:
     """The recipe's objective, on this vocabulary."""
     return _OBJECTIVES[recipe.objective](recipe, tokenizer)
-
-
-def summed_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy in nats, summed over the labels that are not `IGNORED`; in float32.
-
-    Args:
-        logits: (…, V), as `Objective.per_label` gives them.
-        labels: (…), of the same leading size.
-        label_smoothing: Share of the probability spread over all choices (arXiv:1512.00567).
-    """
-    flat, wanted = logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1)
-    return cross_entropy(flat, wanted, ignore_index=IGNORED, label_smoothing=label_smoothing, reduction="sum")
 
 
 def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:

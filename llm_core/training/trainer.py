@@ -30,7 +30,8 @@ from llm_core.data.batches import EpochSampler, FollowsEpoch, TokenBudgetSampler
 from llm_core.data.collators import IGNORED
 from llm_core.model.heads import Model
 from llm_core.training.checkpoints import STATE
-from llm_core.training.objectives import Objective, summed_loss
+from llm_core.training.loss import summed_loss
+from llm_core.training.objectives import Objective
 from llm_core.training.progress import EpochDraws
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import Optim
