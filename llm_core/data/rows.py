@@ -4,7 +4,7 @@
 - ``question_answering``: ``id, context, question, answers[{text, answer_start}], source``; no answers: not in the text.
 - ``tagging``: ``tokens, tags`` (``O``, ``B-PER``, ``I-PER``; `tagging.repaired` mends an ``I-`` that follows nothing,
   which well-known sets hold).
-- ``translation``: at least two of the two-letter language fields, such as ``en, zh``.
+- ``translation``: at least two of the two-letter language fields, such as ``en, zh``: a text, or a list of wordings.
 - ``text``: ``text``.
 
 More fields are allowed and kept. The module knows nothing of files, tokens or models.
@@ -81,9 +81,13 @@ class _Translation(BaseModel):
         if len(languages) < 2:
             raise ValueError("must have two language fields, such as en and zh")
         for field, text in languages.items():
-            if not isinstance(text, str):
-                raise ValueError(f"{field} must be a string")
+            if not isinstance(text, str) and not _is_list_of_texts(text):
+                raise ValueError(f"{field} must be a string, or a list of them")
         return self
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 _MODELS: Mapping[str, type[BaseModel]] = {

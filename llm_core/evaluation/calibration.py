@@ -1,6 +1,7 @@
 """Calibration: how honest stated probabilities are, and what turns logits into honest ones, fitted on validation rows.
 
 - Classification: one temperature that minimises the log loss (arXiv:1706.04599). It changes no label.
+- Translation: the mean log-probability of a token below which a sentence is likely to be translated badly.
 - Question answering: the margin over "not in the text" above which a span is shown, and two logistic curves: how
   probable the span is right, and how probable the text holds no answer.
 """
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span
@@ -21,6 +23,8 @@ from llm_core.evaluation.answers import squad_f1
 
 RIGHT_FROM = 0.5
 """A span counts as right from this word-overlap F1 on."""
+BAD_SHARE = 0.5
+"""A translation of less than this share of the median quality is a bad one."""
 
 
 def fit_temperature(logits: npt.NDArray[Any], gold: Sequence[int]) -> float:
@@ -68,6 +72,38 @@ def fit_curve(margins: Sequence[float], truth: Sequence[bool]) -> dict[str, floa
         raise ValueError("a curve needs both right and wrong rows")
     model = LogisticRegression(C=1e6).fit(np.array(margins)[:, None], np.array(truth))
     return {"slope": float(model.coef_[0, 0]), "intercept": float(model.intercept_[0])}
+
+
+def translation_calibration(log_probabilities: Sequence[float], quality: Sequence[float]) -> dict[str, Any]:
+    """The threshold for a warning, as it goes into ``calibration.json``, and how well it warns.
+
+    A translation counts as bad when its quality is below `BAD_SHARE` of the median. The threshold is the one with the
+    largest difference between the share of bad translations warned of and that of the others (Youden's J).
+
+    Args:
+        log_probabilities: Of each translation, the mean over its tokens, in nats.
+        quality: Of each, such as its chrF.
+
+    Returns:
+        ``low_log_probability``; ``bad``, the share of bad translations; ``warned_bad`` and ``warned_good``, the shares
+        of the bad and of the others below the threshold; ``auc``, the area under the ROC curve. Nothing where none
+        is bad, or all are.
+    """
+    scores, found = np.asarray(log_probabilities), np.asarray(quality)
+    bad = found < BAD_SHARE * np.median(found)
+    if bad.all() or not bad.any():
+        return {}
+    good_warned, bad_warned, thresholds = roc_curve(bad, -scores)
+    best = int(np.argmax(bad_warned - good_warned))
+    warned = -scores >= thresholds[best]
+    between = (scores[warned].max(initial=-np.inf) + scores[~warned].min(initial=0.0)) / 2
+    return {
+        "low_log_probability": round(float(between), 4),
+        "bad": round(float(bad.mean()), 4),
+        "warned_bad": round(float(bad_warned[best]), 4),
+        "warned_good": round(float(good_warned[best]), 4),
+        "auc": round(float(roc_auc_score(bad, -scores)), 4),
+    }
 
 
 def answer_calibration(rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0) -> dict[str, Any]:

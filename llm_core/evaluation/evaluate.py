@@ -36,7 +36,8 @@ def evaluate(
     Returns:
         Classification: accuracy, macro_f1, macro_recall, ``f1[label]``. Question answering: exact_match, f1 and, where
         there are such rows, answerable_exact_match, answerable_f1, no_answer_accuracy. Tagging: f1, precision, recall,
-        ``f1[type]``. All are shares in [0, 1]. Translation: ``bleu[en-zh]`` and ``chrf[en-zh]`` in [0, 100].
+        ``f1[type]``. All are shares in [0, 1]. Translation: ``bleu[en-zh]`` and ``chrf[en-zh]`` in [0, 100] and, where
+        the rows hold the source, the shares of `translation_checks` such as ``right_length[en-zh]``.
 
     Raises:
         InputError: There are no rows, a row lacks a field, or there is not one prediction a row.
@@ -50,10 +51,14 @@ def evaluate(
     predictions = list(predict(rows))
     if len(predictions) != len(rows):
         raise InputError("predict", f"must give one prediction for each of {len(rows)} rows", len(predictions))
-    return _scores(predictions, [row[fields[task]] for row in rows], task, language, source)
+    truth = [row[fields[task]] for row in rows]
+    if task == "translation":
+        sources = [row[source] for row in rows] if all(source in row for row in rows) else None
+        return _translation_scores(predictions, truth, sources, f"{source}-{language}")
+    return _scores(predictions, truth, task, language)
 
 
-def _scores(predictions: list[Any], truth: list[Any], task: Kind, language: str, source: str) -> dict[str, Estimate]:
+def _scores(predictions: list[Any], truth: list[Any], task: Kind, language: str) -> dict[str, Estimate]:
     """Each task's libraries are imported when it is measured."""
     if task == "classification":
         from llm_core.evaluation.labels import label_scores
@@ -63,12 +68,19 @@ def _scores(predictions: list[Any], truth: list[Any], task: Kind, language: str,
         from llm_core.evaluation.tags import tag_scores
 
         return tag_scores(predictions, truth)
-    if task == "translation":
-        from llm_core.evaluation.translation import translation_scores
-
-        scores = translation_scores(predictions, truth, target=language)
-        return {f"{name}[{source}-{language}]": estimate for name, estimate in scores.items()}
     from llm_core.evaluation.answers import answer_scores
 
     references = [[answer["text"] for answer in answers] for answers in truth]
     return answer_scores(predictions, references, "zh" if language == "zh" else "en")
+
+
+def _translation_scores(
+    predictions: list[str], truth: list[str], sources: list[str] | None, direction: str
+) -> dict[str, Estimate]:
+    from llm_core.evaluation.translation import translation_scores
+    from llm_core.evaluation.translation_checks import translation_checks
+
+    scores = translation_scores(predictions, truth, target=direction.partition("-")[2])
+    if sources is not None:
+        scores |= translation_checks(sources, predictions, truth)
+    return {f"{name}[{direction}]": estimate for name, estimate in scores.items()}

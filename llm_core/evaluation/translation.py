@@ -57,6 +57,15 @@ def translation_scores(
     return scores
 
 
+def sentence_chrf(predicted: Sequence[str], references: Sequence[str]) -> list[float]:
+    """chrF of each sentence alone, in [0, 100]."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    metric = CHRF()
+    pairs = zip(predicted, references, strict=True)
+    return [float(metric.sentence_score(text, [reference]).score) for text, reference in pairs]
+
+
 def compare_translations(
     first: Sequence[str], second: Sequence[str], references: Sequence[str], *, target: str
 ) -> dict[str, PairedScores]:

@@ -6,7 +6,7 @@ Everything is taken from the recipe, the run and the measured scores; nothing is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from llm_core.evaluation.scores import Score
@@ -38,7 +38,7 @@ language: [{languages}]
 
 ## Recipe
 `recipes/{name}.toml`: {recipe}. Reproduce: `python -m llm_core train {name} --data-dir DIR`.
-{calibration}{samples}
+{calibration}{samples}{outputs}
 ## Limits
 {limits}
 """
@@ -53,6 +53,12 @@ _CALIBRATION = {
     "classification": (
         "`calibration.json`: divide the logits by `temperature` before the softmax; fitted on the validation rows, it "
         "changes no label."
+    ),
+    "seq2seq": (
+        "`calibration.json`: below `low_log_probability`, the mean log-probability of a token in nats, the page warns. "
+        "A translation counts as bad when its chrF is under half of the median; the threshold separates bad from good "
+        "best on the validation rows (Youden's J): {bad:.0%} are bad, {warned_bad:.0%} of these are warned of, and "
+        "{warned_good:.0%} of the others (area under the ROC curve {auc:.2f})."
     ),
     "question_answering": (
         "`calibration.json`: the margin is the best span's start + end logit minus the lowest [CLS] start + end logit "
@@ -90,6 +96,10 @@ class Run:
     """Validation metric of each seed, when there are several."""
     samples: tuple[Mapping[str, Any], ...] = ()
     """What the trained model made of the recipe's inputs; see `samples`."""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """What ``calibration.json`` holds."""
+    outputs: tuple[Mapping[str, str], ...] = ()
+    """Of a translator: `source`, `output` and `reference` of validation rows drawn at random."""
 
 
 def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
@@ -101,7 +111,7 @@ def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
         run: What the training was.
     """
     licences = " ".join(part.licence.lower() for part in recipe.data)
-    calibration = _CALIBRATION.get(recipe.objective)
+    calibration = _calibration(recipe, run)
     data = dict.fromkeys(f"- `{part.name}`{_sources(part.sources)}: {part.licence}" for part in recipe.data)
     return _TEMPLATE.format(
         front=_front(recipe),
@@ -117,17 +127,19 @@ def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
         recipe=_recipe(recipe, run),
         calibration=f"\n## Calibration\n{calibration}\n" if calibration else "",
         samples=_samples(run),
+        outputs=_outputs(run),
         limits=recipe.limits.strip() or "A demonstration; not meant for use.",
     )
 
 
 def _front(recipe: Recipe) -> str:
-    library = "peft" if recipe.tuning.ship == "adapter" else "transformers"
+    library = {"adapter": "peft", "ctranslate2": "ctranslate2", "model": "transformers"}[recipe.tuning.ship]
     return f"library_name: {library}" if recipe.base is None else f"base_model: {recipe.base}\nlibrary_name: {library}"
 
 
 def _facts(recipe: Recipe, run: Run) -> list[tuple[str, str]]:
-    size = f"{run.shipped_bytes / 1e6:.2f} MB of {recipe.dtype}"
+    kind = "int8, converted for CTranslate2" if recipe.tuning.ship == "ctranslate2" else recipe.dtype
+    size = f"{run.shipped_bytes / 1e6:.2f} MB of {kind}"
     if recipe.base is None:
         facts = [("Model", f"{_OBJECTIVE[recipe.objective]} from scratch, {run.parameters:,} parameters; {size}")]
         facts += [("Shape", _shape(recipe)), ("Vocabulary", _vocabulary(recipe))]
@@ -185,6 +197,19 @@ def _samples(run: Run) -> str:
         return ""
     lines = "\n".join(f"- {line['input']} → {_shown(line['output'])}" for line in run.samples)
     return f"\n## Samples\nAt the last step, greedy; `samples.jsonl` has those of earlier steps, too.\n\n{lines}\n"
+
+
+def _outputs(run: Run) -> str:
+    if not run.outputs:
+        return ""
+    lines = "\n".join(f"- {row['source']} → **{row['output']}** (reference: {row['reference']})" for row in run.outputs)
+    return f"\n## Random outputs\nDrawn from the validation rows by chance, not chosen.\n\n{lines}\n"
+
+
+def _calibration(recipe: Recipe, run: Run) -> str:
+    if recipe.objective == "seq2seq" and not run.calibration:
+        return ""
+    return _CALIBRATION.get(recipe.objective, "").format_map(run.calibration)
 
 
 def _shown(output: Any) -> str:

@@ -1,9 +1,10 @@
 """The directory that ships, and opening it again.
 
 A whole model is `config.json`, `model.safetensors` and the tokenizer's files: transformers' `AutoModel…` and
-`AutoTokenizer` load it. An adapter is `adapter_config.json`, `adapter_model.safetensors` (head included) and the base's
-`config.json` with our labels: plain `peft` loads it on the base. `calibration.json`, `scores.json` and `README.md`
-come from `measure`.
+`AutoTokenizer` load it. A translator may ship as CTranslate2's int8 conversion instead (`model.bin`, its vocabulary and
+the SentencePiece files); the whole model then stays in the run folder. An adapter is `adapter_config.json`,
+`adapter_model.safetensors` (head included) and the base's `config.json` with our labels: plain `peft` loads it on the
+base. `calibration.json`, `scores.json` and `README.md` come from `measure`.
 
 A fully fine-tuned model that ships as an adapter is its best low-rank approximation; see `convert.peft.low_rank`.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,7 +25,7 @@ import torch
 from llm_core.errors import WeightsError
 from llm_core.files import write_json
 from llm_core.model.config import ModelConfig
-from llm_core.model.convert import hub, peft
+from llm_core.model.convert import ctranslate2, hub, peft
 from llm_core.model.convert.configs import to_hub_config
 from llm_core.model.heads import Model, SequenceClassifier, TokenClassifier
 from llm_core.model.lora import lora_layers, merge
@@ -38,6 +40,8 @@ TOKENIZER_FILES = (
     *("vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "source.spm", "target.spm"),
 )
 ADAPTER = "adapter_config.json"
+WHOLE = "model"
+"""Folder within the run folder that keeps the weights in float32 when a conversion ships."""
 
 
 def save_model(recipe: Recipe, fitted: Fitted, base_dir: Path | None, output_dir: Path) -> None:
@@ -58,10 +62,28 @@ def save_model(recipe: Recipe, fitted: Fitted, base_dir: Path | None, output_dir
         _save_adapter(recipe, fitted, base_dir, output_dir, dtype)
         return
     merge(model)
-    hub.save(model, output_dir, labels=recipe.labels, dtype=dtype)
+    if recipe.tuning.ship == "ctranslate2":
+        whole = fitted.folder / WHOLE
+        _save_whole(model, fitted.tokenizer_dir, whole, recipe, torch.float32)
+        _save_converted(whole, output_dir)
+    else:
+        _save_whole(model, fitted.tokenizer_dir, output_dir, recipe, dtype)
+
+
+def _save_whole(model: Model, tokenizer_dir: Path, place: Path, recipe: Recipe, dtype: torch.dtype) -> None:
+    hub.save(model, place, labels=recipe.labels, dtype=dtype)
     for name in TOKENIZER_FILES:
-        if (fitted.tokenizer_dir / name).is_file():
-            shutil.copyfile(fitted.tokenizer_dir / name, output_dir / name)
+        if (tokenizer_dir / name).is_file():
+            shutil.copyfile(tokenizer_dir / name, place / name)
+
+
+def _save_converted(whole: Path, output_dir: Path) -> None:
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        converted = Path(scratch) / "converted"
+        ctranslate2.convert(whole, converted)
+        for file in converted.iterdir():
+            shutil.copyfile(file, output_dir / file.name)
 
 
 def _save_adapter(recipe: Recipe, fitted: Fitted, base_dir: Path, output_dir: Path, dtype: torch.dtype) -> None:

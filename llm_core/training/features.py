@@ -21,7 +21,7 @@ from llm_core.files import replacing
 from llm_core.training.objectives import Feature, Objective
 from llm_core.training.recipe import Recipe
 
-_DECIDING = ("objective", "labels", "max_length", "stride", "pack", "masking", "infilling", "data")
+_DECIDING = ("objective", "labels", "max_length", "stride", "pack", "masking", "infilling", "cleaning", "data")
 
 
 def digest(recipe: Recipe, data_dir: Path | None, vocabulary: str) -> str:
@@ -56,7 +56,7 @@ def stored(objective: Objective, rows: Iterable[Row], file: Path) -> Dataset:
 def _write(features: Iterable[Feature], file: Path) -> None:
     writer: Any = None
     for feature in features:
-        row = {**feature, "length": len(feature["input_ids"])}
+        row = {**feature, "length": max(len(v) for v in feature.values() if isinstance(v, list))}
         if writer is None:
             writer = ArrowWriter(path=str(file), features=_types(row))
         writer.write(row)

@@ -6,8 +6,9 @@ once; calibration and every score look its output up. Language models are scored
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,27 @@ import torch
 
 from llm_core.data.loaders import Row, load_rows
 from llm_core.data.question_answering import MAX_ANSWER_TOKENS
-from llm_core.evaluation.calibration import answer_calibration, expected_calibration_error, fit_temperature
+from llm_core.evaluation.calibration import (
+    answer_calibration,
+    expected_calibration_error,
+    fit_temperature,
+    translation_calibration,
+)
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.scores import Score
+from llm_core.evaluation.translation import sentence_chrf
 from llm_core.files import write_json
 from llm_core.training.export import ADAPTER, load_model
-from llm_core.training.measure_language import language_scores
+from llm_core.training.measure_language import language_scores, score_rows, translator_scores
 from llm_core.training.mixture import renamed
-from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor, answers
+from llm_core.training.predictors import AnswerPredictor, ConvertedTranslator, LabelPredictor, TagPredictor, answers
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import ScorePart
 from llm_core.training.vocabulary import open_tokenizer
 
+CALIBRATION_FILE = "calibration.json"
+OUTPUTS = 10
+"""Random rows that a translator's card shows."""
 Predictions = dict[int, Any]
 """`id` of a row → its prediction."""
 Validation = dict[str, list[Row]]
@@ -42,6 +52,10 @@ class Measure:
     base_dir: Path | None
     data_dir: Path | None
     model_dir: Path
+    whole_dir: Path | None = None
+    """The model that `model_dir` was converted from, where a conversion ships."""
+    outputs: list[dict[str, str]] = field(default_factory=list)
+    """Of a converted translator, once it is scored: some rows by chance, with what it made of them."""
 
     def scores(self) -> list[Score]:
         """Calibrates where there is something to calibrate (`calibration.json`), and scores.
@@ -50,6 +64,8 @@ class Measure:
             InputError: A row is malformed, or a metric is none that can be measured.
         """
         torch.set_float32_matmul_precision("medium")
+        if self.recipe.tuning.ship == "ctranslate2":
+            return self._translator()
         names = {*self.recipe.calibrate_on, *(part.data for part in self.recipe.scores)}
         validation = {name: load_rows(name, "validation", self.data_dir) for name in sorted(names)}
         reading = {"classification": self._labels, "question_answering": self._answers, "tagging": self._tags}
@@ -58,8 +74,25 @@ class Measure:
             return language_scores(self.recipe, model, tokenizer, self.data_dir)
         predictions, settings = reading[self.recipe.objective](model, tokenizer, validation)
         told = {"task": self.recipe.objective, "max_length": self.recipe.max_length, **settings}
-        write_json(self.model_dir / "calibration.json", told)
+        write_json(self.model_dir / CALIBRATION_FILE, told)
         return self._looked_up(predictions, validation)
+
+    def _translator(self) -> list[Score]:
+        """A converted translator: the threshold of its warning, and its scores."""
+        wanted = [p for p in self.recipe.scores if p.data in self.recipe.calibrate_on and not p.before_int8]
+        known = [row for part in wanted for row in score_rows(self.recipe, part, self.data_dir)]
+        if known:
+            found = ConvertedTranslator(self.model_dir)(self.recipe, known)
+            texts = [text for text, _ in found]
+            quality = sentence_chrf(texts, [row["target"] for row in known])
+            fitted = translation_calibration([chance for _, chance in found], quality)
+            if fitted:
+                write_json(self.model_dir / CALIBRATION_FILE, {"task": "translation", "rows": len(known), **fitted})
+            for place in random.Random(len(known)).sample(range(len(known)), min(OUTPUTS, len(known))):
+                row = known[place]
+                self.outputs.append({"source": row["source"], "output": texts[place], "reference": row["target"]})
+        assert self.whole_dir is not None, "a conversion comes from a whole model"
+        return translator_scores(self.recipe, self.model_dir, self.whole_dir, self.data_dir)
 
     def _looked_up(self, predictions: Predictions, validation: Validation) -> list[Score]:
         def look_up(rows: Sequence[Row]) -> list[Any]:

@@ -2,12 +2,15 @@
 
 - causal_lm: ``perplexity`` and ``bits_per_byte`` of texts (`evaluation.language_model`);
 - masked_lm: ``accuracy`` and ``perplexity`` of hidden tokens, hidden as in training, the same each time;
-- seq2seq: ``bleu`` and ``chrf`` in the score's direction, of translations by beam search.
+- seq2seq: ``bleu``, ``chrf`` and the checks of `evaluation.translation` in the score's direction, of translations by
+  beam search; a converted translator is measured as it is converted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,17 +25,22 @@ from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.language_model import language_model_scores, score_texts
 from llm_core.evaluation.scores import Score
 from llm_core.inference.beam import BeamSettings, beam_search
+from llm_core.model.convert.ctranslate2 import convert
 from llm_core.model.heads import CausalLM, MaskedLM, Model, Seq2SeqLM
 from llm_core.training.mixture import Mixture
 from llm_core.training.objectives import objective_for, source_text
+from llm_core.training.predictors import BEAMS, ConvertedTranslator
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import ScorePart
 
 MASK_SEED = 13
 """Of the tokens that are hidden."""
-BEAMS = 4
 BEAM_ROWS = 16
 """Sentences translated together."""
+
+
+Measured = Callable[[ScorePart, Sequence[Row]], dict[str, Estimate]]
+"""What is measured on the rows of one of the recipe's scores."""
 
 
 def language_scores(recipe: Recipe, model: Model, tokenizer: Any, data_dir: Path | None) -> list[Score]:
@@ -41,9 +49,33 @@ def language_scores(recipe: Recipe, model: Model, tokenizer: Any, data_dir: Path
     Raises:
         InputError: A score names a data set that the recipe does not train on, or a metric that is not measured.
     """
+    return _scores(recipe, partial(_measured, recipe, model, tokenizer), data_dir)
+
+
+def translator_scores(recipe: Recipe, model_dir: Path, whole_dir: Path, data_dir: Path | None) -> list[Score]:
+    """As `language_scores`, of a directory for CTranslate2.
+
+    Args:
+        recipe: Of the model.
+        model_dir: What ships.
+        whole_dir: The model that it was converted from.
+        data_dir: Folder of data sets; None: the Hub.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        if any(part.before_int8 for part in recipe.scores):
+            convert(whole_dir, Path(scratch) / "float32", quantization="float32")
+
+        def measured(part: ScorePart, rows: Sequence[Row]) -> dict[str, Estimate]:
+            translator = ConvertedTranslator(Path(scratch) / "float32" if part.before_int8 else model_dir)
+            return _translation_scores(part, rows, lambda same: [text for text, _ in translator(recipe, same)])
+
+        return _scores(recipe, measured, data_dir)
+
+
+def _scores(recipe: Recipe, measure: Measured, data_dir: Path | None) -> list[Score]:
     found = []
     for part in recipe.scores:
-        measured = _measured(recipe, part, model, tokenizer, _rows(recipe, part, data_dir))
+        measured = measure(part, score_rows(recipe, part, data_dir))
         if unknown := [metric for metric in part.metrics if metric not in measured]:
             raise InputError("scores.metrics", f"{unknown[0]} is not measured; these are: {', '.join(measured)}")
         title = part.title or part.data
@@ -51,7 +83,12 @@ def language_scores(recipe: Recipe, model: Model, tokenizer: Any, data_dir: Path
     return found
 
 
-def _rows(recipe: Recipe, part: ScorePart, data_dir: Path | None) -> list[Row]:
+def score_rows(recipe: Recipe, part: ScorePart, data_dir: Path | None) -> list[Row]:
+    """The validation rows that a score is measured on, as the objective reads them.
+
+    Raises:
+        InputError: The recipe does not train on its data set.
+    """
     own = [data for data in recipe.data if data.name == part.data]
     if not own:
         raise InputError("scores.data", f"must be one of {', '.join(data.name for data in recipe.data)}", part.data)
@@ -61,14 +98,14 @@ def _rows(recipe: Recipe, part: ScorePart, data_dir: Path | None) -> list[Row]:
 
 
 def _measured(
-    recipe: Recipe, part: ScorePart, model: Model, tokenizer: Any, rows: Sequence[Row]
+    recipe: Recipe, model: Model, tokenizer: Any, part: ScorePart, rows: Sequence[Row]
 ) -> dict[str, Estimate]:
     if isinstance(model, CausalLM):
         return _text_scores(model, tokenizer, [row["text"] for row in rows], recipe.max_length)
     if isinstance(model, MaskedLM):
         return _hidden_scores(recipe, model, tokenizer, rows)
     assert isinstance(model, Seq2SeqLM), "only language models are scored here"
-    return _translation_scores(recipe, part, model, tokenizer, rows)
+    return _translation_scores(part, rows, partial(_translated, recipe, model, tokenizer))
 
 
 def _text_scores(model: CausalLM, tokenizer: Any, texts: Sequence[str], window: int) -> dict[str, Estimate]:
@@ -110,17 +147,13 @@ def _perplexity(sums: Array) -> Array:
 
 
 def _translation_scores(
-    recipe: Recipe, part: ScorePart, model: Seq2SeqLM, tokenizer: Any, rows: Sequence[Row]
+    part: ScorePart, rows: Sequence[Row], translate: Callable[[Sequence[Row]], list[str]]
 ) -> dict[str, Estimate]:
     direction = part.direction or (rows[0]["direction"] if rows else "")
     source, target = direction.split("-")
     same = [row for row in rows if row["direction"] == direction]
-    given = [{target: row["target"]} for row in same]
-
-    def predict(asked: Sequence[Row]) -> list[str]:
-        return _translated(recipe, model, tokenizer, same)
-
-    measured = evaluate(predict, given, "translation", language=target, source=source)
+    given = [{source: row["source"], target: row["target"]} for row in same]
+    measured = evaluate(lambda _: translate(same), given, "translation", language=target, source=source)
     return {name.partition("[")[0]: estimate for name, estimate in measured.items()}
 
 

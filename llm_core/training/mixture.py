@@ -17,6 +17,7 @@ from llm_core.data.augmentation import augmented
 from llm_core.data.classification import balanced
 from llm_core.data.lexicon import Lexicon, load_lexicon
 from llm_core.data.loaders import Row, RowKind, Split, stream_rows
+from llm_core.data.parallel import Cleaner, pairs
 from llm_core.data.question_answering import with_foreign_questions
 from llm_core.errors import InputError
 from llm_core.training.recipe import Recipe
@@ -54,19 +55,23 @@ class Mixture:
     def validation(self) -> Iterator[Row]:
         """The first validation rows of each data set."""
         for part in self.recipe.data:
+            if not part.validated:
+                continue
             yield from islice(self.rows(part, "validation"), self.recipe.optim.eval_rows)
 
     def texts(self) -> Iterator[str]:
-        """Every training text once: what a vocabulary is learnt from."""
+        """Training texts, each at most once: what a vocabulary is learnt from."""
         for part in self.recipe.data:
-            for row in self.rows(part, "train"):
+            for row in self._kept(part, min(1, part.repeat), self.recipe.optim.seeds[0]):
                 yield from _texts(row)
 
     def rows(self, part: DataPart, split: Split) -> Iterator[Row]:
         """Rows of one split of one of the data sets, as the objective reads them."""
         found = stream_rows(part.name, split, self.data_dir, _KINDS.get(self.recipe.objective))
         chosen = (row for row in found if not part.sources or row.get("source") in part.sources)
-        shaped = (shape for row in islice(chosen, part.limit) for shape in self._shaped(part, row))
+        shaped: Iterator[Row] = (shape for row in islice(chosen, part.limit) for shape in self._shaped(part, row))
+        if self.recipe.cleaning is not None and split == "train":
+            shaped = filter(Cleaner(self.recipe.cleaning).keeps, shaped)
         return _distinct(shaped) if part.distinct else shaped
 
     def _shaped(self, part: DataPart, row: Row) -> Iterator[Row]:
@@ -74,10 +79,10 @@ class Mixture:
         if self.recipe.objective in ("masked_lm", "causal_lm"):
             yield {"text": "\n".join(str(_field(row, name, part)) for name in part.fields)}
         elif self.recipe.objective == "seq2seq":
-            for pair in part.directions:
-                source, target = pair.split("-")
-                texts = {"source": _field(row, source, part), "target": _field(row, target, part)}
-                yield {**texts, "direction": pair}
+            for direction in part.directions:
+                for language in direction.split("-"):
+                    _field(row, language, part)
+                yield from pairs(row, direction)
         elif self.recipe.objective == "tagging":
             yield {**row, "tags": [renamed(tag, part.tags) for tag in row["tags"]]}
         else:

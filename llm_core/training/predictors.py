@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,12 @@ from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
 from llm_core.data.tagging import tag_windows, word_tags
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
+from llm_core.training.objectives import source_text
+from llm_core.training.recipe import Recipe
 
 Array = npt.NDArray[Any]
+BEAMS = 4
+"""Of translations that are measured."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,39 @@ class TagPredictor:
             word_tags([windows[i] for i in own], [found[i] for i in own], self.labels, len(row["tokens"]))
             for own, row in zip(owned, rows, strict=True)
         ]
+
+
+class ConvertedTranslator:
+    """A directory for CTranslate2, translating by beam search.
+
+    Args:
+        model_dir: Holds ``model.bin`` and the SentencePiece files.
+        beams: Hypotheses kept at each step.
+    """
+
+    def __init__(self, model_dir: Path, beams: int = BEAMS) -> None:
+        import ctranslate2
+        import sentencepiece
+
+        self.translator = ctranslate2.Translator(str(model_dir), intra_threads=torch.get_num_threads())
+        read = sentencepiece.SentencePieceProcessor
+        self.source, self.target = (read(model_file=str(model_dir / f"{side}.spm")) for side in ("source", "target"))
+        self.beams = beams
+
+    def __call__(self, recipe: Recipe, rows: Sequence[Row]) -> list[tuple[str, float]]:
+        """The best translation of each row's `source`, and the mean log-probability of its tokens in nats."""
+        pieces = self.source.encode([row["source"] for row in rows], out_type=str)
+        tags = [source_text("", row["direction"], recipe.tagged).split() for row in rows]
+        asked = [[*tag, *some[: recipe.max_length - 2], "</s>"] for tag, some in zip(tags, pieces, strict=True)]
+        found = self.translator.translate_batch(
+            asked,
+            beam_size=self.beams,
+            max_batch_size=1024,
+            batch_type="tokens",
+            max_decoding_length=recipe.max_length,
+            return_scores=True,
+        )
+        return [(self.target.decode(each.hypotheses[0]), float(each.scores[0])) for each in found]
 
 
 def answers(rows: Sequence[Row], spans: Sequence[Span], threshold: float) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from llm_core.data.parallel import Cleaning
 from llm_core.errors import InputError
 from llm_core.training.recipe_parts import (
     DataPart,
@@ -59,6 +60,8 @@ class Recipe(Part):
     """Language models: lay texts end to end and cut them every `max_length` tokens; else each text begins a row."""
     masking: Masking = Masking()
     infilling: Infilling | None = None
+    cleaning: Cleaning | None = None
+    """seq2seq: pairs that are not learned from."""
     data: Annotated[tuple[DataPart, ...], Field(min_length=1)]
     tuning: Tuning = Tuning()
     optim: Optim
@@ -90,7 +93,7 @@ class Recipe(Part):
             raise ValueError("base_licence: must name the licence of the base")
         if self.model is None:
             return self
-        if self.tuning.kind != "full" or self.tuning.ship != "model":
+        if self.tuning.kind != "full" or self.tuning.ship == "adapter":
             raise ValueError("tuning: a model from scratch is trained in full and shipped whole")
         wanted = FAMILY_OF.get(self.objective, "bert")
         if self.model.family != wanted:
@@ -112,6 +115,8 @@ class Recipe(Part):
             raise ValueError("labels: tagging needs the label O")
         if self.objective == "question_answering" and not self.stride:
             raise ValueError("question_answering needs a stride")
+        if self.objective != "seq2seq" and self.tuning.ship == "ctranslate2":
+            raise ValueError("tuning.ship: ctranslate2 is for seq2seq")
         if self.objective == "seq2seq" and not all(part.directions for part in self.data):
             raise ValueError("data.directions: seq2seq needs at least one, such as en-zh")
         if self.objective in ("classification", "question_answering") and not (self.scores and self.calibrate_on):
@@ -122,7 +127,13 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _options_belong(self) -> Recipe:
-        owners = {"infilling": ("causal_lm",), "masking": ("masked_lm",), "samples": _GENERATIVE, "pack": _GENERATIVE}
+        owners = {
+            "infilling": ("causal_lm",),
+            "masking": ("masked_lm",),
+            "cleaning": ("seq2seq",),
+            "samples": _GENERATIVE,
+            "pack": _GENERATIVE,
+        }
         for part in self.data:
             if part.augmentation.enabled and self.objective not in ("classification", "seq2seq"):
                 raise ValueError("data.augmentation: is for classification and seq2seq")

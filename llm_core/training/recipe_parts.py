@@ -83,6 +83,8 @@ class DataPart(Part):
     """How often each row is seen in an epoch; 0.5 draws half of the rows, 2.5 every row twice and half again."""
     limit: Count | None = None
     """Only the first rows of each split."""
+    validated: bool = True
+    """Whether its validation rows are among those looked at while training; false for a set that has none."""
     sources: tuple[str, ...] = ()
     """Only rows whose `source` is among these; empty: all."""
     foreign_questions: Share = 0.0
@@ -129,8 +131,9 @@ class Tuning(Part):
     lora_dropout: Share = 0.0
     hidden_dropout: Share = 0.1
     """Dropout on the base model's hidden states while training."""
-    ship: Literal["model", "adapter"] = "model"
-    """What is written: the whole model, or an adapter: LoRA's own, or the best low-rank approximation of the change."""
+    ship: Literal["model", "adapter", "ctranslate2"] = "model"
+    """What is written: the whole model; an adapter: LoRA's own, or the best low-rank approximation of the change; or
+    seq2seq: the whole model converted to CTranslate2, in int8."""
 
     @model_validator(mode="before")
     @classmethod
@@ -239,5 +242,7 @@ class ScorePart(Part):
     """seq2seq: the language pair."""
     limit: Count | None = None
     """Only the first rows."""
+    before_int8: bool = False
+    """ship ctranslate2: measured in float32, to tell what int8 costs."""
     title: str = ""
     """What the rows are, for the card; default: the data set's name."""

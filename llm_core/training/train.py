@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +14,9 @@ import torch
 from llm_core.evaluation.scores import SCORES_FILE, Score, write_scores
 from llm_core.training import curve, samples
 from llm_core.training.card import Run, model_card
-from llm_core.training.export import save_model
+from llm_core.training.export import WHOLE, save_model
 from llm_core.training.fitting import Fit, Fitted
-from llm_core.training.measure import Measure
+from llm_core.training.measure import CALIBRATION_FILE, Measure
 from llm_core.training.recipe import Recipe
 from llm_core.training.trainer import process_rank
 
@@ -70,23 +72,24 @@ def train(
     scores: list[Score] = []
     if process_rank() == 0:
         save_model(recipe, fitted, base_dir, output_dir)
-        scores = Measure(recipe, base_dir, data_dir, output_dir).scores()
+        measure = Measure(recipe, base_dir, data_dir, output_dir, fitted.folder / WHOLE)
+        scores = measure.scores()
         about = {"model": recipe.name, **({"base": recipe.base} if recipe.base else {})}
         write_scores(output_dir / SCORES_FILE, scores, packages=MEASURED_WITH, **about)
         if recipe.samples is not None:
             for name in (samples.FILE, curve.FILE):
                 shutil.copyfile(fitted.folder / name, output_dir / name)
-        run = _run(fitted, _shipped_bytes(output_dir))
+        run = _run(fitted, output_dir, measure.outputs)
         (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
     seconds = time.monotonic() - began
     return TrainReport(output_dir, tuple(scores), _shipped_bytes(output_dir), fitted.steps, fitted.tokens, seconds)
 
 
-def _run(fitted: Fitted, shipped_bytes: int) -> Run:
+def _run(fitted: Fitted, output_dir: Path, outputs: Sequence[Mapping[str, str]]) -> Run:
     parameters = list(fitted.model.parameters())
-    cuda, last = torch.cuda.is_available(), fitted.steps
+    cuda, last, file = torch.cuda.is_available(), fitted.steps, output_dir / CALIBRATION_FILE
     return Run(
-        shipped_bytes=shipped_bytes,
+        shipped_bytes=_shipped_bytes(output_dir),
         parameters=sum(p.numel() for p in parameters),
         trained=sum(p.numel() for p in parameters if p.requires_grad),
         steps=fitted.steps,
@@ -96,9 +99,11 @@ def _run(fitted: Fitted, shipped_bytes: int) -> Run:
         seed=fitted.seed,
         results=fitted.results,
         samples=tuple(line for line in samples.read_samples(fitted.folder / samples.FILE) if line["step"] == last),
+        calibration=json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {},
+        outputs=tuple(outputs),
     )
 
 
 def _shipped_bytes(directory: Path) -> int:
-    names = ("adapter_model.safetensors", "model.safetensors")
+    names = ("adapter_model.safetensors", "model.safetensors", "model.bin")
     return next(((directory / name).stat().st_size for name in names if (directory / name).is_file()), 0)

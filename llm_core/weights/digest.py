@@ -3,7 +3,8 @@
     python -m llm_core.weights.digest [MODELS_DIR]
 
 For each template in ``trained.toml`` whose folder is there: SHA-256 and size of its files, labels from ``config.json``,
-scores from ``scores.json``, parameters from the safetensors header. The part of ``catalog.toml`` between its two marks
+scores from ``scores.json``, parameters from the safetensors header (CTranslate2's ``model.bin`` does not tell: the
+template does). The part of ``catalog.toml`` between its two marks
 is replaced, and only if the catalogue as a whole is still valid. Nothing is loaded or fetched.
 """
 
@@ -28,6 +29,8 @@ from llm_core.weights.records import digest
 
 TEMPLATES_PATH = Path(__file__).with_name("trained.toml")
 BEGIN, END = "# begin trained", "# end trained"
+CONVERTED = "model.bin"
+"""CTranslate2's weights: plain arrays, read by its own parser."""
 _MAX_HEADER_BYTES = 100_000_000
 
 
@@ -62,20 +65,28 @@ def complete(template: dict[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: There are no weights, or a file is malformed.
     """
-    paths = sorted(path for path in folder.iterdir() if path.suffix in DATA_SUFFIXES and path.name != SCORES_FILE)
-    weights = [path for path in paths if path.suffix == ".safetensors"]
+    converted = template["backend"] == "ctranslate2"
+    paths = sorted(path for path in folder.iterdir() if _ships(path, converted))
+    weights = [path for path in paths if path.suffix == ".safetensors" or path.name == CONVERTED]
     if not weights:
-        raise WeightsError(f"{folder.name}: has no safetensors file")
+        raise WeightsError(f"{folder.name}: has no {CONVERTED if converted else 'safetensors file'}")
     entry = dict(template)
     if not (folder / "adapter_config.json").is_file():
         entry.pop("base", None)
-    entry["parameters"] = sum(count_parameters(path) for path in weights)
+    if not converted:
+        entry["parameters"] = sum(count_parameters(path) for path in weights)
     entry["download_bytes"] = sum(path.stat().st_size for path in paths)
     if entry["head"] == "sequence_classification":
         entry["labels"] = read_labels(folder / "config.json")
     entry["files"] = [{"name": path.name, "sha256": digest(path), "size": path.stat().st_size} for path in paths]
     entry["scores"] = list(_scores(folder / SCORES_FILE))
     return entry
+
+
+def _ships(path: Path, converted: bool) -> bool:
+    if path.name == SCORES_FILE:
+        return False
+    return path.suffix in DATA_SUFFIXES or (converted and path.name == CONVERTED)
 
 
 def read_labels(config: Path) -> list[str]:

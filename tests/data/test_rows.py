@@ -40,7 +40,7 @@ def test_a_proper_row_passes_as_it_is(kind: Any) -> None:
         ("tagging", {"tags": ["O", "O"]}, "3 tokens must have as many tags, not 2"),
         ("tagging", {"tags": ["O", "O", "PER"]}, "tag 'PER' must be O, B-TYPE or I-TYPE"),
         ("tagging", {"tokens": "abc"}, "tokens: f, line 7: input should be a valid list"),
-        ("translation", {"zh": ["猫"]}, "zh must be a string"),
+        ("translation", {"zh": ["猫", 1]}, "zh must be a string, or a list of them"),
     ],
 )
 def test_a_bad_row_is_named(kind: Any, change: dict[str, Any], message: str) -> None:

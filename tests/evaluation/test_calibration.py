@@ -14,6 +14,7 @@ from llm_core.evaluation.calibration import (
     fit_curve,
     fit_temperature,
     fit_threshold,
+    translation_calibration,
 )
 
 
@@ -61,3 +62,16 @@ def test_a_curve_needs_both_kinds() -> None:
     with pytest.raises(ValueError, match="both right and wrong"):
         fit_curve([1.0, 2.0], [True, True])
     assert set(answer_calibration(*_rows([1.0, 2.0], [True, True]))) == {"no_answer_threshold"}
+
+
+def test_the_warning_of_a_translator_tells_bad_translations_from_good_ones() -> None:
+    chances = [-0.2, -0.3, -0.4, -0.5, -0.6, -1.6, -1.8, -2.0, -2.2]
+    found = translation_calibration(chances, [60, 55, 70, 50, 65, 62, 10, 66, 12])
+    assert found["low_log_probability"] == pytest.approx(-1.7), "midway between the last that it warns of and the next"
+    assert (
+        found["bad"] == pytest.approx(2 / 9, abs=1e-4)
+        and found["warned_bad"] == 1.0
+        and found["warned_good"] == pytest.approx(1 / 7, abs=1e-4)
+    )
+    assert found["auc"] < 1, "one good translation is less probable than the bad ones"
+    assert translation_calibration([-0.1, -0.2], [50, 50]) == {}, "nothing to tell apart"

@@ -13,8 +13,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
+from llm_core.training import measure
 from llm_core.training.curve import read_curve
 from llm_core.training.export import load_model
+from llm_core.training.predictors import ConvertedTranslator
 from llm_core.training.recipe import Recipe, load_recipe
 from llm_core.training.samples import read_samples
 from llm_core.training.train import TrainReport, train
@@ -62,6 +64,32 @@ def test_what_ships_loads_in_transformers(
     assert report.steps == 12 and report.tokens > 1000
     card = (report.model_dir / "README.md").read_text(encoding="utf-8")
     assert "from scratch" in card and "12 steps" in card and f"{report.tokens:,} tokens read" in card
+
+
+def test_a_translator_ships_in_int8_with_a_threshold_for_its_warning(
+    scratch: Scratch, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # twelve steps give no good translations to tell from bad ones
+    monkeypatch.setattr(measure, "sentence_chrf", lambda texts, references: [n % 3 for n in range(len(texts))])
+    score = {"data": "pairs", "direction": "en-zh", "metrics": ["chrf", "no_copy"]}
+    scores = [score, {**score, "metrics": ["chrf"], "before_int8": True, "title": "before"}]
+    tuning, cleaning = {"ship": "ctranslate2"}, {"length_ratio": 3.0}
+    recipe = scratch("seq2seq", scores=scores, tuning=tuning, cleaning=cleaning, calibrate_on=["pairs"])
+    report = _train(recipe, data_dir, tmp_path)
+
+    names = {"model.bin", "config.json", "shared_vocabulary.json", "source.spm", "target.spm", "calibration.json"}
+    assert {file.name for file in report.model_dir.iterdir()} == {*names, "README.md", "scores.json"}
+    assert report.shipped_bytes == (report.model_dir / "model.bin").stat().st_size
+    ours, converted = load_model(tmp_path / "run" / "model"), ConvertedTranslator(report.model_dir)
+    rows = [{"source": "the red cat saw a big dog", "direction": "en-zh"}]
+    [(_, chance)] = converted(recipe, rows)
+    assert chance < 0
+    assert 2 * report.shipped_bytes < sum(4 * p.numel() for p in ours.parameters())
+    assert [found.title for found in report.scores] == ["pairs", "pairs", "before"]
+    settings = json.loads((report.model_dir / "calibration.json").read_text())
+    assert settings["low_log_probability"] < 0 and settings["rows"] == 32
+    card = (report.model_dir / "README.md").read_text(encoding="utf-8")
+    assert "int8" in card and "low_log_probability" in card and card.count("(reference: ") == 10
 
 
 def test_the_run_folder_says_how_to_do_it_again(scratch: Scratch, data_dir: Path, tmp_path: Path) -> None:
