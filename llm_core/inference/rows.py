@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from llm_core.errors import InputError
+from llm_core.inference.precision import full_float32
 from llm_core.inference.sampling import penalise_repetition
 from llm_core.model.cache import KeyValueCache
 from llm_core.model.heads import CausalLM, Seq2SeqLM
@@ -54,6 +56,11 @@ class Rows:
     def read(self) -> Tensor:
         """(B, V) float32 logits of the next token, after reading what is new since the last call."""
         new_BT = self.ids[:, self._cache.length :]
+        one_row = new_BT.numel() == 1 and self._cache.length > 0  # earlier, an encoder's output is multiplied as well
+        with full_float32 if one_row else nullcontext():
+            return self._last_logits(new_BT)
+
+    def _last_logits(self, new_BT: Tensor) -> Tensor:
         if isinstance(self.model, Seq2SeqLM):
             arguments = {"decoder_input_ids": new_BT, "memory_BSD": self._memory}
             logits = self.model(self._source, self._mask, cache=self._cache, last_only=True, **arguments)

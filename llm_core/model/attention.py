@@ -114,17 +114,15 @@ class Attention(nn.Module):
         return dropout(w_BNTS, p) @ v
 
 
-def fused_attention(
-    q: Tensor, k: Tensor, v: Tensor, visible: Visibility, p: float = 0.0, scale: float | None = None
-) -> Tensor:
+def fused_attention(q: Tensor, k: Tensor, v: Tensor, visible: Visibility, p: float = 0.0) -> Tensor:
     """(B, N, T, H) by torch's kernel, of queries (B, N, T, H) and keys and values (B, K, S, H); `p` is dropout's."""
     K, G = k.shape[1], q.shape[1] // k.shape[1]
     if q.shape[2] == 1:  # a group's heads ask as if they were G tokens: nothing is repeated
         q_BKGH = q.reshape(-1, K, G, q.shape[3])
-        return scaled_dot_product_attention(q_BKGH, k, v, visible.mask, p, scale=scale).reshape(q.shape)
+        return scaled_dot_product_attention(q_BKGH, k, v, visible.mask, p).reshape(q.shape)
     if G > 1:
         k, v = k.repeat_interleave(G, dim=1), v.repeat_interleave(G, dim=1)
-    return scaled_dot_product_attention(q, k, v, visible.mask, p, visible.causal, scale=scale)
+    return scaled_dot_product_attention(q, k, v, visible.mask, p, visible.causal)
 
 
 def attention_weights(q_BNTH: Tensor, k_BNSH: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -151,5 +149,5 @@ def rotary_angles(config: ModelConfig) -> tuple[Tensor, Tensor]:
 
 def rotate(x_BNTH: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     """Turns each head's pairs by their position's angle; `rotation` broadcasts to (B, 1, T, H)."""
-    first, second = x_BNTH.chunk(2, dim=-1)
-    return x_BNTH * rotation[0] + torch.cat((second, first), dim=-1) * rotation[1]
+    swapped_BNTH = x_BNTH.roll(x_BNTH.shape[-1] // 2, dims=-1)  # each number's partner in its pair
+    return x_BNTH * rotation[0] + swapped_BNTH * rotation[1]

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+import llm_core.inference.packed as packing
 from llm_core.errors import CancelledError, InputError
 from llm_core.inference.beam import BeamSettings, beam_search
 from llm_core.inference.generate import Step, generate
 from llm_core.inference.packed import packed
+from llm_core.model.cache import KeyValueCache
 from llm_core.types import CancelToken, Sampling
 from tests.model.twins import PAD, batch
 
@@ -152,6 +154,21 @@ def test_a_packed_model_answers_as_the_plain_one(pair: Pair, name: str) -> None:
     assert torch.equal(*(tokens_of(generate(m, ids, mask, sampling=greedy, eos=[])) for m in (fast, ours)))
     assert before.keys() == ours.state_dict().keys()
     assert all(torch.equal(before[key], tensor) for key, tensor in ours.state_dict().items())
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("as_vector", [True, False])
+@pytest.mark.parametrize("name", ["llama", "llama-untied", "llama-one-kv-head"])
+def test_a_packed_model_reads_one_row_token_by_token_as_the_plain_one(
+    pair: Pair, name: str, as_vector: bool, static: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "_vector_is_faster", lambda weight: as_vector)
+    _, ours = pair(name)
+    fast, ids = packed(ours), prompt("llama")[0][:1]
+    cache = KeyValueCache(ours.config.decoder_layers, ids.shape[1] if static else None)
+    with torch.no_grad():
+        logits = torch.cat([fast(ids[:, i : i + 1], cache=cache) for i in range(ids.shape[1])], dim=1)
+        torch.testing.assert_close(logits, ours(ids), atol=1e-5, rtol=0)
 
 
 def test_only_llama_is_packed(pair: Pair) -> None:
