@@ -24,7 +24,7 @@ from llm_core.backends.languages import target_token
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
 from llm_core.errors import BackendError, InputError, WeightsError
-from llm_core.model.convert.ctranslate2 import convert
+from llm_core.model.convert.ctranslate2 import NO_LOOPS, convert
 from llm_core.types import CancelToken, ModelFiles
 
 logger = logging.getLogger(__name__)
@@ -142,6 +142,7 @@ class CTranslate2Model(Translates):
                 asynchronous=True,
                 return_scores=True,
                 max_decoding_length=min(self._positions, 2 * max(map(len, rows)) + 20),
+                **NO_LOOPS,
                 **options,
             )
             while not pending[-1].done():

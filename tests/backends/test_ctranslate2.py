@@ -28,7 +28,21 @@ def opened(directory: Path, quantization: str = "int8") -> Any:
     return CTranslate2Backend(threads=1, quantization=quantization).open(SPEC, ModelFiles(directory))
 
 
-def test_greedy_text_is_that_of_transformers(checkpoint: Path) -> None:
+@pytest.fixture
+def may_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As plain beam search decodes; random weights do little else than loop."""
+    monkeypatch.setattr("llm_core.backends.ctranslate2.NO_LOOPS", {})
+
+
+def test_no_run_of_five_pieces_is_said_twice(checkpoint: Path) -> None:
+    model = opened(checkpoint)
+    for text in model.translate(SENTENCES, "en", "zh", CancelToken()):
+        pieces = model._target.encode(text, out_type=str)
+        runs = [tuple(pieces[start : start + 5]) for start in range(len(pieces) - 4)]
+        assert len(set(runs)) >= 0.9 * len(runs), text
+
+
+def test_greedy_text_is_that_of_transformers(checkpoint: Path, may_loop: None) -> None:
     reference: Any = open_seq2seq(translator_entry(), ModelFiles(checkpoint), "cpu", torch.float32)
     ours = opened(checkpoint, "float32").translate(SENTENCES[:5], "en", "zh", CancelToken(), beam_size=1)
     theirs = [reference.translate([s], "en", "zh", CancelToken(), beam_size=1)[0] for s in SENTENCES[:5]]
@@ -36,7 +50,7 @@ def test_greedy_text_is_that_of_transformers(checkpoint: Path) -> None:
     assert all(a and b and (a.startswith(b) or b.startswith(a)) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_hypotheses_are_those_of_transformers(tmp_path: Path) -> None:
+def test_hypotheses_are_those_of_transformers(tmp_path: Path, may_loop: None) -> None:
     checkpoint = without_forced_end(save_marian(tmp_path / "marian"))
     reference: Any = open_seq2seq(translator_entry(), ModelFiles(checkpoint), "cpu", torch.float32)
     ours = opened(checkpoint, "float32")

@@ -20,6 +20,9 @@ from llm_core.errors import InputError, WeightsError
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 """Number formats of the weights on disk; the translator computes in the nearest one that its machine has."""
+NO_LOOPS = {"no_repeat_ngram_size": 5}
+"""Options of ``translate_batch``: a run of five pieces is not said twice. Small models stumble into loops; on
+validation rows this removed most of them and cost no BLEU."""
 _PIECES = ("source.spm", "target.spm")
 
 

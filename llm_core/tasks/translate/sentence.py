@@ -21,13 +21,14 @@ from llm_core.tasks.translate.languages import (
     to_traditional,
 )
 from llm_core.tasks.translate.layout import Sentence
+from llm_core.tasks.translate.literals import literals
 from llm_core.tasks.translate.protect import Protected, Restored, around, protect
 from llm_core.tasks.translate.types import Alignment, Alternative, SentencePair, TermUse
 from llm_core.types import CancelToken
 
 BEAM = 4
 _CANDIDATES = 4
-"""Hypotheses among which one that has the glossary's terms is looked for."""
+"""Hypotheses among which one that has the glossary's terms, and the text's numbers and names, is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ class SentenceTranslator:
             return []
         said = [_simplified(text) if model_code(language) == "zh" else text for text in texts]
         terms = [self._wishes.glossary.occurrences(text) for text in said]
-        count = max(1 + self._wishes.alternatives, _CANDIDATES if any(terms) else 1)
+        kept = [_apart(literals(text, model_code(language)), own) for text, own in zip(said, terms, strict=True)]
+        wanted = [own + also for own, also in zip(terms, kept, strict=True)]
+        count = max(1 + self._wishes.alternatives, _CANDIDATES if any(wanted) else 1)
         found = self._model.hypotheses(
             said,
             model_code(language),
@@ -122,16 +125,18 @@ class SentenceTranslator:
             self._cancel,
             beam_size=max(BEAM, count),
             count=count,
-            attention=self._wishes.alignment or any(terms) or any(marked),
+            attention=self._wishes.alignment or any(wanted) or any(marked),
         )
-        return [self._chosen(text, some, wanted) for text, some, wanted in zip(said, found, terms, strict=True)]
+        return [self._chosen(*each) for each in zip(said, found, wanted, terms, strict=True)]
 
-    def _chosen(self, text: str, found: Sequence[Hypothesis], wanted: Sequence[Occurrence]) -> _Chosen:
+    def _chosen(
+        self, text: str, found: Sequence[Hypothesis], wanted: Sequence[Occurrence], terms: Sequence[Occurrence]
+    ) -> _Chosen:
         # An answer without a word would lose the sentence.
         found = [each for each in found if each.text.strip()] or [Hypothesis(text, found[0].log_probability)]
         number = prefer(found, wanted) if wanted else 0
         best = enforce(found[number], wanted, len(text)) if wanted else found[number]
-        entries = dict.fromkeys(occurrence.entry for occurrence in wanted)
+        entries = dict.fromkeys(occurrence.entry for occurrence in terms)
         uses = tuple(
             TermUse(term=e.term, translation=e.translation, applied=has_translation(e, best.text)) for e in entries
         )
@@ -193,6 +198,11 @@ class SentenceTranslator:
         text = to_traditional(hypothesis.text)
         same = len(text) == len(hypothesis.text)
         return replace(hypothesis, text=text, attention=hypothesis.attention if same else None)
+
+
+def _apart(some: Sequence[Occurrence], others: Sequence[Occurrence]) -> list[Occurrence]:
+    """Those that overlap none of the others."""
+    return [one for one in some if all(one.end <= other.start or other.end <= one.start for other in others)]
 
 
 def _simplified(text: str) -> str:
