@@ -99,7 +99,7 @@ def decode_text(data: bytes) -> str:
         pass
     utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     if not utf_16 and b"\x00" in data:
-        raise InputError(_FIELD, "must be a text, Markdown, PDF or Word (.docx) file; this is none of them")
+        raise InputError(_FIELD, "is no text file, and of no other kind that is read here")
     from charset_normalizer import from_bytes
 
     guess = from_bytes(data, cp_isolation=_ENCODINGS).best()
