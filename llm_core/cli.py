@@ -115,8 +115,10 @@ def train(
 ) -> None:
     """Train a model as its recipe says; writes weights, card and measured scores."""
     from llm_core.development import train_recipe
+    from llm_core.training.memory import keep_freed_memory
     from llm_core.training.recipe import load_recipe
 
+    keep_freed_memory()
     chosen = load_recipe(recipe, overrides or ())
     told = train_recipe(chosen, data_dir, output, Settings(), resume=resume, budget_minutes=budget_minutes)
     typer.echo(told, nl=bool(told))

@@ -63,6 +63,7 @@ class TokenBudgetSampler(Sampler[list[int]]):
         multiple_of: int = 8,
         processes: int = 1,
         followers: Sequence[FollowsEpoch] = (),
+        short_first: int = 0,
     ) -> None:
         """
         Args:
@@ -73,11 +74,12 @@ class TokenBudgetSampler(Sampler[list[int]]):
             processes: The number of batches is made a multiple of it by halving the largest, so that all processes
                 make as many steps; accelerate then deals the batches out.
             followers: Told of each epoch too.
+            short_first: So many batches at the beginning of the first epoch are of the shorter half.
 
         Raises:
             InputError: A row alone is over the budget, or the rows are too few to give each process as many batches.
         """
-        self.seed, self.epoch, self.followers = seed, 0, tuple(followers)
+        self.seed, self.epoch, self.followers, self.short_first = seed, 0, tuple(followers), short_first
         padded = -(-np.asarray(lengths, dtype=np.int64) // multiple_of) * multiple_of
         if len(padded) and padded.max() > max_tokens:
             raise InputError("max_tokens", f"must be at least {padded.max()}, the longest row padded", max_tokens)
@@ -96,6 +98,9 @@ class TokenBudgetSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         """Row indices of each batch."""
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.batches))
+        if self.epoch == 0:
+            early = order[order < len(self.batches) // 2][: self.short_first]  # the batches are of rising length
+            order = np.concatenate([early, order[~np.isin(order, early)]])
         return (self.batches[place] for place in order)
 
 

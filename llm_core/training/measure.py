@@ -87,7 +87,9 @@ class Measure:
             quality = sentence_chrf(texts, [row["target"] for row in known])
             fitted = translation_calibration([chance for _, chance in found], quality)
             if fitted:
-                write_json(self.model_dir / CALIBRATION_FILE, {"task": "translation", "rows": len(known), **fitted})
+                write_json(
+                    self.model_dir / CALIBRATION_FILE, {"task": self.recipe.objective, "rows": len(known), **fitted}
+                )
             for place in random.Random(len(known)).sample(range(len(known)), min(OUTPUTS, len(known))):
                 row = known[place]
                 self.outputs.append({"source": row["source"], "output": texts[place], "reference": row["target"]})

@@ -19,6 +19,7 @@ from llm_core.data.collators import PaddingCollator
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
 from llm_core.data.tagging import tag_windows, word_tags
+from llm_core.model.convert.ctranslate2 import NO_LOOPS
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.training.objectives import source_text
 from llm_core.training.recipe import Recipe
@@ -147,6 +148,7 @@ class ConvertedTranslator:
             batch_type="tokens",
             max_decoding_length=recipe.max_length,
             return_scores=True,
+            **NO_LOOPS,
         )
         return [(self.target.decode(each.hypotheses[0]), float(each.scores[0])) for each in found]
 

@@ -165,6 +165,8 @@ class Optim(Part):
     decay: Share = 1.0
     """wsd: share of the steps after the warm-up over which the learning rate falls."""
     weight_decay: Share = 0.01
+    adam_beta2: Annotated[float, Field(ge=0.5, lt=1)] = 0.999
+    """How slowly AdamW forgets the size of gradients; 0.98 is usual for translators, whose gradients shrink early."""
     max_grad_norm: Annotated[float, Field(ge=0)] = 1.0
     """Longer gradients are shortened to this; 0: never."""
     batch_size: Count = 32
@@ -173,6 +175,9 @@ class Optim(Part):
     """Rows computed at once; must divide `batch_size`. Small blocks of memory are reused, so 16 is faster than 32."""
     batch_tokens: Count | None = None
     """Instead of rows: tokens per step with padding, of a single micro-batch in each process."""
+    short_first: Annotated[int, Field(ge=0)] = 0
+    """With batch_tokens: so many steps at the beginning see short rows only, from which a translator learns sooner
+    which words belong together (arXiv:1903.09848)."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (13,)
     """Of weights, order, masks and dropout. With several the recipe is trained once for each and the best ships."""
@@ -206,6 +211,8 @@ class Optim(Part):
     def _divides(self) -> Optim:
         if self.batch_size % self.micro_batch:
             raise ValueError(f"micro_batch ({self.micro_batch}) must divide batch_size ({self.batch_size})")
+        if self.short_first and self.batch_tokens is None:
+            raise ValueError("short_first needs batch_tokens")
         if (self.epochs is None) == (self.max_steps is None):
             raise ValueError("needs one of epochs and max_steps")
         if len(self.seeds) > 1 and self.eval_steps is None:

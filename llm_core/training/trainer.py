@@ -189,7 +189,8 @@ def train_batches(
     """
     processes = process_count()
     if optim.batch_tokens is not None:
-        return TokenBudgetSampler(lengths, optim.batch_tokens // processes, seed, 8, processes, followers)
+        budget, early = optim.batch_tokens // processes, optim.short_first * processes
+        return TokenBudgetSampler(lengths, budget, seed, 8, processes, followers, early)
     order = EpochSampler(seed, optim.batch_size, list(lengths), followers)
     return StepBatches(order, optim.batch_size, micro_batch(optim), processes)
 
@@ -236,6 +237,7 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         per_device_eval_batch_size=micro_batch(optim),
         gradient_accumulation_steps=accumulation(optim),
         weight_decay=optim.weight_decay,
+        adam_beta2=optim.adam_beta2,
         max_grad_norm=optim.max_grad_norm,
         optim="adamw_torch_fused",
         seed=seed,

@@ -176,3 +176,19 @@ def test_a_resumed_run_is_shown_the_rest_with_the_same_masks(kind: type[Trainer]
     for step in (3, 6):  # in the first and in the second epoch
         rest = _seen(kind, tmp_path / f"resumed-{step}", tmp_path / f"checkpoint-{step}")
         assert rest == whole[step // steps * batches + step % steps * 2 :]
+
+
+def test_short_rows_come_first_in_the_first_epoch_only() -> None:
+    lengths = [length for length in range(8, 72, 8) for _ in range(16)]
+    sampler = TokenBudgetSampler(lengths, 64, seed=3, short_first=5)
+    half = len(sampler) // 2
+    longest_short = max(lengths[row] for batch in sampler.batches[:half] for row in batch)
+
+    def longest() -> list[int]:
+        return [max(lengths[row] for row in batch) for batch in sampler]
+
+    first = longest()
+    assert max(first[:5]) <= longest_short < max(first[5:])
+    assert sorted(first) == sorted(max(lengths[row] for row in batch) for batch in sampler.batches), "none is lost"
+    sampler.set_epoch(1)
+    assert max(longest()[:5]) > longest_short, "later epochs are mixed from the start"
