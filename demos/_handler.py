@@ -60,13 +60,17 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
     async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
         session, cancel = client_of(request), CancelToken()
         try:
-            parsed = wiring.task.request_type.parse(wiring.to_request(*values))
+            # Reading a file takes a while, here and at the end: other visitors' events must not wait for it.
+            parsed = await asyncio.to_thread(lambda: wiring.task.request_type.parse(wiring.to_request(*values)))
             wiring.runs[session] = cancel
             yield _started(wiring)
             run = functools.partial(ctx.engine.run, wiring.task, parsed, model_id=model_id, client=session)
             async with contextlib.aclosing(follow(run, cancel)) as views:
                 async for view in views:
-                    yield _shown(ctx, wiring, view, values)
+                    if view.stats is None:
+                        yield _shown(ctx, wiring, view, values)
+                    else:
+                        yield await asyncio.to_thread(_shown, ctx, wiring, view, values)
         except CancelledError:
             yield _stopped(wiring)
         except Exception as error:

@@ -18,6 +18,8 @@ from gradio.i18n import I18nData
 _FOLDER = Path(__file__).with_name("i18n")
 _LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
 """A browser that asks for plain ``zh`` would otherwise get English."""
+_TABLE = "table_"
+"""Begins the key of a whole table."""
 
 
 @functools.cache
@@ -28,7 +30,7 @@ def strings(language: str) -> Mapping[str, str]:
 
 def translations() -> gr.I18n:
     """What `launch` needs to translate the page."""
-    return gr.I18n(**{locale: dict(strings(language)) for locale, language in _LOCALES.items()})
+    return gr.I18n(**{locale: _with_tables(strings(language)) for locale, language in _LOCALES.items()})
 
 
 def t(key: str) -> I18nData:
@@ -42,9 +44,29 @@ def t(key: str) -> I18nData:
     return I18nData(key)
 
 
+def words(table: str) -> I18nData:
+    """All strings of a table in one, for a component that the browser draws: ``key, tab, string`` in lines.
+
+    Raises:
+        KeyError: There is no such table.
+    """
+    if not any(key.startswith(f"{table}.") for key in strings("en")):
+        raise KeyError(f"i18n: there is no table {table!r}")
+    return I18nData(_TABLE + table)
+
+
 def say(key: str, detail: str = "") -> str:
     """The string `key` followed by language-neutral `detail`, for values that handlers return."""
     return f"{t(key)}{' ' + detail if detail else ''}"
+
+
+def _with_tables(known: Mapping[str, str]) -> dict[str, str]:
+    """The strings, and those of each table together for `words`."""
+    tables: dict[str, list[str]] = {}
+    for key, text in known.items():
+        table, _, name = key.partition(".")
+        tables.setdefault(_TABLE + table, []).append(f"{name}\t{text}")
+    return {**known, **{name: "\n".join(lines) for name, lines in tables.items()}}
 
 
 def _flattened(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -43,6 +43,12 @@ def describe_choice(ctx: DemoContext, specs: Sequence[ModelSpec], model_id: str)
     return f"{plain(spec.summary)} {_facts(ctx, spec)}"
 
 
+def is_ready(ctx: DemoContext, spec: ModelSpec) -> bool:
+    """Whether ``auto`` may take an entry on a machine without a GPU; may ask the network for a moment."""
+    state = ctx.engine.availability(spec)
+    return state.available and (spec.tier == "embedded" or state.present)
+
+
 def size_of(spec: ModelSpec) -> str:
     """Download size of an entry in decimal units."""
     return (
@@ -71,9 +77,7 @@ def _count(number: int) -> str:
 
 def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> ModelSpec | None:
     """What ``auto`` takes on a machine without a GPU; asking for the device would import torch."""
-    ready = [(spec, ctx.engine.availability(spec)) for spec in specs]
-    embedded = (spec for spec, state in ready if state.available and (spec.tier == "embedded" or state.present))
-    return next(embedded, None)
+    return next((spec for spec in specs if is_ready(ctx, spec)), None)
 
 
 def _remedy(ctx: DemoContext, specs: Sequence[ModelSpec]) -> str:

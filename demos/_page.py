@@ -33,12 +33,16 @@ _FONTS = (
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 _BODY_MARGIN_BYTES = 1_000_000
 """What a request may hold beside an upload of the largest size."""
+_SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
+"""How often visitors' files are looked at, and the age at which they are deleted."""
 
 
 def build_page(engine: Engine) -> gr.Blocks:
     """The whole page on an engine; launch it with `launch_options`."""
     ctx = DemoContext(engine)
-    page: gr.Blocks = gr.Blocks(title="Language models, shown", analytics_enabled=False)
+    page: gr.Blocks = gr.Blocks(
+        title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
+    )
     with page:
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
@@ -70,7 +74,7 @@ def launch_options() -> dict[str, Any]:
     """Keyword arguments for `launch`: looks, languages, and what is not let in or out."""
     return {
         "theme": _theme(),
-        "css": (_ASSETS / "page.css").read_text(encoding="utf-8"),
+        "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "pairs")),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
         "i18n": translations(),
         "footer_links": ["api", "settings"],

@@ -73,14 +73,26 @@ class Workbench:
     @contextlib.contextmanager
     def results(self) -> Iterator[None]:
         """The right column: the tab's result, then the status line."""
-        with gr.Column(elem_classes=["results"], min_width=280):
+        with gr.Column(elem_classes=["results"], min_width=280) as self._right:
             yield
             with gr.Row(elem_id=f"{self.name}-status", elem_classes=["status"]):
                 self.status = [
                     gr.Markdown(value, elem_classes=["figure"]) for value in (say("status.ready"), "", "", "")
                 ]
 
-    def examples(self, samples: Sequence[Sequence[Any]], inputs: Sequence[Component], labels: Sequence[str]) -> None:
+    @contextlib.contextmanager
+    def details(self) -> Iterator[None]:
+        """Below the status line: what may be long, and moves nothing when it appears. After `results`."""
+        with self._right:
+            yield
+
+    def examples(
+        self,
+        samples: Sequence[Sequence[Any]],
+        inputs: Sequence[Component],
+        labels: Sequence[str],
+        prepare: tuple[Callable[..., Any], Sequence[Component], Sequence[Component]] | None = None,
+    ) -> None:
         """Samples that fill the fields and run at once.
 
         Samples in a language that no embedded model of the menu reads are left out: an example must work everywhere.
@@ -89,6 +101,7 @@ class Workbench:
             samples: One row of values for `inputs` each.
             inputs: The components that are filled.
             labels: What each sample is called.
+            prepare: What to do between filling and running: a function, its inputs and its outputs.
         """
         shown = [(list(sample), label) for sample, label in zip(samples, labels, strict=True) if self._readable(sample)]
         with gr.Column(elem_classes=["examples"], min_width=280):
@@ -102,7 +115,10 @@ class Workbench:
                 cache_examples=False,
             )
         press_run = f"() => setTimeout(() => document.querySelector('#{self.name}-run').click(), 60)"
-        self.samples.load_input_event.then(None, js=press_run, api_visibility="private")
+        filled = self.samples.load_input_event
+        if prepare is not None:
+            filled = filled.then(*prepare, queue=False, **PRIVATE)
+        filled.then(None, js=press_run, api_visibility="private")
 
     def connect(
         self,

@@ -46,6 +46,20 @@ def test_entry_is_completed_from_its_folder(tmp_path: Path, catalog: Path) -> No
     assert [(score.data, score.metric, score.value) for score in entry.scores] == [("sms_spam", "f1", 0.9812)]
 
 
+def test_a_translator_for_ctranslate2_is_its_arrays_and_its_pieces(tmp_path: Path, catalog: Path) -> None:
+    folder = tmp_path / "models" / "translate-en-zh"
+    folder.mkdir(parents=True)
+    for name in ("model.bin", "config.json", "shared_vocabulary.json", "source.spm", "target.spm", "README.md"):
+        (folder / name).write_bytes(payload(100, 1))
+    assert update(catalog, TEMPLATES_PATH, tmp_path / "models") == ["translate-en-zh"]
+    entry = parse_catalog(tomllib.loads(catalog.read_text()))["translate-en-zh"]
+    assert len(entry.files) == 5 and "model.bin" in {file.name for file in entry.files}
+    assert entry.parameters > 1_000_000, "as the template says"
+    (folder / "model.bin").unlink()
+    with pytest.raises(WeightsError, match="has no model.bin"):
+        update(catalog, TEMPLATES_PATH, tmp_path / "models")
+
+
 def test_running_twice_changes_nothing_and_new_weights_change_the_digest(tmp_path: Path, catalog: Path) -> None:
     write_model(tmp_path / "models" / "spam-en", ["ham", "spam"])
     write_model(tmp_path / "models" / "qa-en", [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -75,8 +76,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(site: str, browser: Browser) -> Iterator[Page]:
+    """A fresh visitor's page."""
+    with visitor(browser, site) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def visitor(browser: Browser, site: str, locale: str = "en-US", width: int = 1280) -> Iterator[Page]:
     """A fresh visitor's page; at the end it must have logged no error and asked no other origin."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-US")
+    page = browser.new_page(viewport={"width": width, "height": 900}, locale=locale)
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -86,8 +94,10 @@ def visit(site: str, browser: Browser) -> Iterator[Page]:
     page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}"))
     page.goto(site)
     page.wait_for_selector("#classify-run")
-    yield page
-    page.close()
+    try:
+        yield page
+    finally:
+        page.close()
     assert problems == []
 
 

@@ -72,14 +72,6 @@ def test_sentiment_by_sentence(visit: Page) -> None:
     expect(bench.locator(".results .token.highlighted")).to_have_count(2)
 
 
-def test_translate_says_what_would_enable_it(visit: Page) -> None:
-    bench = open_tab(visit, "translate")
-    bench.get_by_label("Text", exact=True).fill("Good morning.")
-    run(visit, "translate")
-    expect(visit.locator("#translate-message")).to_contain_text("cannot be used here", timeout=ANSWER_MS)
-    expect(bench.get_by_label("Text", exact=True)).to_have_value("Good morning.")
-
-
 def test_answer_is_marked_in_the_passage(visit: Page) -> None:
     bench = open_tab(visit, "answer")
     bench.get_by_label("Question").fill("When was the bridge opened?")

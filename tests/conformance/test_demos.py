@@ -93,6 +93,12 @@ def test_endpoint_is_documented(demo: Demo, page: gr.Blocks, endpoints: dict[str
         assert re.search(rf"^ +{parameter['parameter_name']}: \S", documentation, re.MULTILINE), parameter
 
 
+@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.slug)
+def test_endpoint_has_the_fields_of_the_command_line(demo: Demo, endpoints: dict[str, Any]) -> None:
+    named = {parameter["parameter_name"] for parameter in endpoints[f"/{demo.slug}"]["parameters"]}
+    assert named - {"model"} <= set(demo.task.request_type.model_fields)
+
+
 def test_nothing_else_is_public(endpoints: dict[str, Any]) -> None:
     assert set(endpoints) == {f"/{demo.slug}" for demo in DEMOS}
 
@@ -121,15 +127,22 @@ def test_every_string_that_is_used_exists_and_every_one_is_used() -> None:
     }
     tables = {key.partition(".")[0] for key in strings("en")}
     named = {text for text in written if re.fullmatch(rf"(?:{'|'.join(tables)})\.[a-z0-9_]+", text)}
+    drawn = set(re.findall(r"\bsay\.([a-z_]+)", (FOLDER / "assets" / "pairs.js").read_text(encoding="utf-8")))
+    named |= {f"pairs.{name}" for name in drawn | (written & {"title", "look"})}  # headings are chosen in Python
     # The rest of these is appended: f"classify.set_{name}".
     begun = {text for text in named if text.endswith("_")} | {"error.", "common."}
-    assert {key for key in named - begun - {"page.css", "page.js"}} <= set(strings("en"))
+    assert {key for key in named - begun - {"page.js", "pairs.js"}} <= set(strings("en"))
     built = re.compile("|".join([*map(re.escape, begun), r"[a-z]+\.(?:title|lead)$"]))
     assert {key for key in strings("en") if key not in named and not built.match(key)} == set()
 
 
 def test_no_component_shows_html_from_a_model_or_visitor(page: gr.Blocks) -> None:
-    assert not [block for block in page.blocks.values() if isinstance(block, gr.HTML)]
+    for block in page.blocks.values():
+        if isinstance(block, gr.HTML):
+            assert re.fullmatch(r'<div class="[a-z-]+"></div>', block.html_template), "a template must be constant"
+            assert not block.css_template and not block.props and not block.head
+            script = block.js_on_load or ""
+            assert not re.search(r"(inner|outer)HTML|insertAdjacent|document\.write|DOMParser|eval|Function\(", script)
     for block in page.blocks.values():
         if isinstance(block, gr.Markdown | gr.Chatbot):
             assert block.sanitize_html

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -52,6 +53,17 @@ def test_endpoints_take_their_main_arguments(
     assert record["seconds"] >= 0
 
 
+def test_translation_takes_what_the_command_line_takes(client: Client) -> None:
+    asked = {"glossary": "two → zwei", "alternatives": 1, "alignment": True, "back_translation": True}
+    record = client.predict("One two.", "en", "zh", format="plain", **asked, api_name="/translate")
+    assert (record["text"], record["source"], record["target"]) == ("zwei One", "en", "zh")
+    (sentence,) = record["sentences"]
+    assert sentence["glossary"] == [{"term": "two", "translation": "zwei", "applied": True}]
+    assert [each["text"] for each in sentence["alternatives"]] == [".two. One"]
+    assert sentence["alignment"]["links"] == [[1, 0], [0, 1]]
+    assert record["back_translation"]["sentences"] == ["One zwei"]
+
+
 def test_text_streams_and_ends_in_the_record(client: Client) -> None:
     updates = list(client.submit("one two three", max_new_tokens=60, api_name="/generate"))
     texts = [update["text"] for update in updates]
@@ -67,6 +79,9 @@ def test_text_streams_and_ends_in_the_record(client: Client) -> None:
         ("/generate", {"prompt": "a", "temperature": 99.0}, "temperature: must be at most 2"),
         ("/generate", {"prompt": "a", "model": "gpt"}, "there is no 'gpt' in the catalogue"),
         ("/classify", {"text": "a", "label_set": "nothing"}, "label_set"),
+        ("/translate", {"text": "a", "alternatives": 9}, "alternatives: must be at most 4"),
+        ("/translate", {"text": "a", "format": "html"}, "format"),
+        ("/translate", {"text": "a", "target": "zh", "glossary": "lonely"}, "glossary: line 1 must be a term"),
     ],
 )
 def test_mistakes_are_named_to_the_caller(
@@ -113,3 +128,27 @@ def test_tools_are_described_for_assistants(site: Site) -> None:
         assert len(tool["description"]) > 20
         for name, parameter in tool["inputSchema"]["properties"].items():
             assert parameter.get("description"), f"{tool['name']}: {name} is not described"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "README.md", "../../etc/passwd", "https://127.0.0.1/x.txt"])
+def test_only_what_was_uploaded_can_be_named_as_a_file(site: Site, tmp_path: Path, path: str) -> None:
+    canary = tmp_path / "canary.txt"
+    canary.write_text("canary canary", encoding="utf-8")
+    check = next(fn for fn in site.page.fns.values() if fn.name == "check_upload")
+    for named in (path, str(canary)):
+        file = {"path": named, "meta": {"_type": "gradio.FileData"}}
+        body = {"fn_index": check._id, "data": [file], "session_hash": "visitor"}
+        answer = httpx.post(f"{site.address}/gradio_api/run/predict", json=body)
+        assert answer.status_code >= 400 and "file_ready" not in answer.text and "canary canary" not in answer.text
+
+
+def test_an_upload_is_checked(site: Site) -> None:
+    """The request that the test above sees refused, with a file that was uploaded."""
+    with httpx.Client(base_url=f"{site.address}/gradio_api") as http:
+        (path,) = http.post("/upload", files={"files": ("../../good night.txt", b"Good night.")}).json()
+        assert path.endswith("/good night.txt") and ".." not in path
+        check = next(fn for fn in site.page.fns.values() if fn.name == "check_upload")
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        body = {"fn_index": check._id, "data": [file], "session_hash": "visitor"}
+        answer = http.post("/run/predict", json=body)
+    assert "translate.file_ready" in answer.text

@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-from demos._stream import COALESCE_SECONDS, HEARTBEAT_SECONDS, View, follow
+from demos._stream import COALESCE_SECONDS, HEARTBEAT_SECONDS, View, _collect, follow
 from llm_core.errors import InputError
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, RunStats, Token, Waiting
 
@@ -102,3 +102,22 @@ def test_no_thread_outlives_its_request() -> None:
         asyncio.run(texts(lambda cancel: words(3)))
     time.sleep(0.1)
     assert threading.active_count() <= before + 1
+
+
+def test_leaving_is_noticed_also_at_the_moment_when_something_arrives() -> None:
+    """`asyncio.wait_for` of Python 3.11 forgets a cancellation that comes together with what it waits for."""
+
+    async def scene(ticks: int) -> None:
+        arrivals: asyncio.Queue[Event | BaseException] = asyncio.Queue()
+        waiting = asyncio.create_task(_collect(arrivals, 0.0))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        arrivals.put_nowait(Delta("a"))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        if waiting.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+
+    for ticks in range(6):
+        asyncio.run(scene(ticks))

@@ -197,8 +197,8 @@ def _result(
 def _no_translator() -> ModelUnavailableError:
     return ModelUnavailableError(
         "translate",
-        "the embedded English–Chinese model arrives in a later version, and the catalogue has no other translator",
-        "With a connection, add opus-mt-en-zh to the catalogue and run: python -m llm_core pull opus-mt-en-zh",
+        "the catalogue has no translation model",
+        "Use the catalogue that comes with this project: its translate-en-zh needs no network",
     )
 
 

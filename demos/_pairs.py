@@ -1,0 +1,159 @@
+"""The view of sentences beside their translations: what the browser draws, as data.
+
+Text of visitors and models reaches the browser as JSON in which no ``<`` or ``>`` is left, and ``assets/pairs.js``
+makes text nodes of it; the template is constant. So nothing of it can become markup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from demos._i18n import words
+from demos._workbench import PRIVATE
+from llm_core.tasks.translate import Alignment, SentencePair, TranslateResult
+
+MAX_SHOWN = 300
+"""Sentences; a browser draws more of them too slowly."""
+_LEAST_WEIGHT = 0.12
+"""Weaker links would light half the sentence."""
+_SCRIPT = (Path(__file__).with_name("assets") / "pairs.js").read_text(encoding="utf-8")
+_TEMPLATE = '<div class="pairs-root"></div>'
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
+
+Segment = tuple[str, int]
+"""Text, and the number of the word that it is; -1 is none."""
+
+
+def pairs_view(elem_id: str) -> gr.HTML:
+    """The component; its value is what `describe_pairs` gives, or empty."""
+    return gr.HTML(
+        "",
+        html_template=_TEMPLATE,
+        js_on_load=_SCRIPT,
+        apply_default_css=False,
+        label=words("pairs"),
+        elem_id=elem_id,
+        elem_classes=["pairs"],
+    )
+
+
+def let_choose(view: gr.HTML, result: Component) -> None:
+    """Put the text with the alternatives that a visitor chose into `result`; no server is asked."""
+    view.input(None, view, result, js="(value) => JSON.parse(value).text", **PRIVATE)
+
+
+def describe_pairs(
+    result: TranslateResult,
+    *,
+    title: str = "title",
+    only: Callable[[SentencePair], bool] = lambda pair: True,
+    places: Sequence[str] = (),
+) -> str:
+    """Value of the view.
+
+    Args:
+        result: A translation.
+        title: Which of the view's words is its heading.
+        only: Which sentences are shown.
+        places: Where the units stand, in words; shown above their sentences.
+    """
+    wanted = [number for number, pair in enumerate(result.sentences) if only(pair)]
+    shown = wanted[:MAX_SHOWN]
+    if not shown:
+        return ""
+    leads, tail = ([""] * len(shown), "") if result.units else _gaps(result, len(shown))
+    rows = [{**_row(result, number), "lead": lead} for number, lead in zip(shown, leads, strict=True)]
+    for row, number in zip(rows, shown, strict=True):
+        row["place"] = places[result.sentences[number].unit] if places else ""
+    back = result.back_translation
+    return _encoded(
+        {
+            "title": title,
+            "source": result.source,
+            "target": result.target,
+            "sentences": rows,
+            "tail": tail,
+            "more": len(wanted) - len(shown),
+            "chrf": None if back is None else round(back.chrf),
+        }
+    )
+
+
+def _row(result: TranslateResult, number: int) -> dict[str, Any]:
+    pair, back = result.sentences[number], result.back_translation
+    source, target, links = _linked(pair)
+    score = back.sentence_chrf[number] if back else None
+    return {
+        "source": source,
+        "target": target,
+        "links": links,
+        "unsure": pair.low_confidence,
+        "kept": pair.kept,
+        "terms": [[use.term, use.translation, use.applied] for use in pair.glossary],
+        "others": [other.text for other in pair.alternatives],
+        "back": "" if back is None or score is None else back.sentences[number],
+        "chrf": None if score is None else round(score),
+    }
+
+
+def _gaps(result: TranslateResult, shown: int) -> tuple[list[str], str]:
+    """What stands in the text before each sentence, and after the last one that is shown."""
+    gaps, cursor = [], 0
+    for pair in result.sentences[:shown]:
+        gaps.append(result.text[cursor : pair.target_start])
+        cursor = pair.target_start + len(pair.target)
+    return gaps, result.text[cursor:]
+
+
+def _linked(pair: SentencePair) -> tuple[list[Segment], list[Segment], list[tuple[int, int, int]]]:
+    """Both sides in segments, and links as source word, target word and weight in per cent."""
+    alignment = pair.alignment
+    if alignment is None:
+        return [(pair.source, -1)], [(pair.target, -1)], []
+    links = [link for link in _links(alignment) if _are_words(pair, alignment, link[0], link[1])]
+    sources, targets = {source for source, _, _ in links}, {target for _, target, _ in links}
+    return (
+        segments(pair.source, alignment.source, sources),
+        segments(pair.target, alignment.target, targets),
+        links,
+    )
+
+
+def _links(alignment: Alignment) -> list[tuple[int, int, int]]:
+    strongest = set(alignment.links)
+    return [
+        (source, target, max(1, round(100 * weight)))
+        for target, row in enumerate(alignment.weights)
+        for source, weight in enumerate(row)
+        if weight >= _LEAST_WEIGHT or (source, target) in strongest
+    ]
+
+
+def _are_words(pair: SentencePair, alignment: Alignment, source: int, target: int) -> bool:
+    """Whether neither is a mark of punctuation."""
+    (a, b), (c, d) = alignment.source[source], alignment.target[target]
+    return any(map(str.isalnum, pair.source[a:b])) and any(map(str.isalnum, pair.target[c:d]))
+
+
+def segments(text: str, spans: Sequence[tuple[int, int]], wanted: set[int]) -> list[Segment]:
+    """The text in pieces that add up to it, those of the wanted words with their number."""
+    pieces: list[Segment] = []
+    cursor = 0
+    for number, (start, end) in sorted(enumerate(spans), key=lambda each: each[1]):
+        if number not in wanted or start < cursor or end <= start:
+            continue
+        pieces += [(text[cursor:start], -1)] * (start > cursor) + [(text[start:end], number)]
+        cursor = end
+    return pieces + [(text[cursor:], -1)] * (cursor < len(text))
+
+
+def _encoded(value: dict[str, Any]) -> str:
+    """JSON that stays data wherever it lands: no markup, template or marker of a translated string is left in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(_ESCAPES).replace("__i18n__", "\\u005f_i18n__")
