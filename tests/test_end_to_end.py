@@ -108,10 +108,18 @@ def test_completion_is_code(engine: Engine, tmp_path: Path, prefix: str) -> None
     assert prefix + answer["text"] == "def add(a, b):\n    return a + b"
 
 
-def test_translation_says_what_would_enable_it(engine: Engine, tmp_path: Path) -> None:
-    (answer,) = records(engine, tmp_path, "translate", {"text": "Good morning.", "source": "en", "target": "zh"})
-    assert set(answer) == {"error", "line"}
-    assert "opus-mt-en-zh" in answer["error"]
+def test_translation_both_ways_and_what_would_enable_another_language(engine: Engine, tmp_path: Path) -> None:
+    answers = records(
+        engine,
+        tmp_path,
+        "translate",
+        {"text": "I like tea. This is `x = 1`.", "target": "zh"},
+        {"text": "我有一本书。", "target": "en"},
+        {"text": "Good morning.", "source": "en", "target": "fr"},
+    )
+    assert "茶" in answers[0]["text"] and "`x = 1`" in answers[0]["text"]
+    assert "book" in answers[1]["text"]
+    assert set(answers[2]) == {"error", "line"} and "nllb" in answers[2]["error"].lower()
 
 
 def test_a_language_that_no_embedded_model_reads_is_refused_by_name(engine: Engine, tmp_path: Path) -> None:
