@@ -61,9 +61,10 @@ class _PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, out) of (…, in)."""
-        if self.vector_is_faster and x.numel() == x.shape[-1]:
-            return torch.mv(self.weight, x.reshape(-1)).view(*x.shape[:-1], -1)
-        return linear(x, self.weight)
+        rows = x.reshape(-1, x.shape[-1])  # of a slice of a longer row torch would multiply a copy of the weight
+        if self.vector_is_faster and len(rows) == 1:
+            return torch.mv(self.weight, rows[0]).view(*x.shape[:-1], -1)
+        return linear(rows, self.weight).view(*x.shape[:-1], -1)
 
     def add_to(self, residual_RD: Tensor, x_RF: Tensor) -> Tensor:
         """The product added to `residual_RD` in the same pass."""
