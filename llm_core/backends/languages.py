@@ -11,7 +11,7 @@ _FLORES = {
     "fi": "fin_Latn", "el": "ell_Grek", "he": "heb_Hebr", "hi": "hin_Deva", "th": "tha_Thai", "vi": "vie_Latn",
     "id": "ind_Latn", "bg": "bul_Cyrl", "fa": "pes_Arab", "ur": "urd_Arab",
 }  # fmt: skip
-_TARGET_TOKENS = {"zh": (">>cmn_Hans<<", ">>zho_Hans<<", ">>cmn<<", ">>zho<<")}
+_TARGET_TOKENS = {"en": (">>eng<<",), "zh": (">>cmn_Hans<<", ">>zho_Hans<<", ">>cmn<<", ">>zho<<")}
 
 
 def flores_code(language: str) -> str:

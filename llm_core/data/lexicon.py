@@ -30,7 +30,8 @@ SHARED = 2
 COMMON = 40
 """A translation of more words than this says too little ("surname", "place in Taiwan")."""
 
-_ASIDE = re.compile(r"\s*[(\[（].*?[)\]）]\s*")
+ASIDE = re.compile(r"\s*[(\[（].*?[)\]）]\s*")
+"""A note within a gloss, such as "(idiom)"."""
 _VERB = "to "
 _WORD = re.compile(rf"(?:{_VERB})?([^\W\d_]+)")
 _ARTICLE = re.compile(r"^(?:a|an|the)\s+")
@@ -85,7 +86,7 @@ def _glosses(senses: Sequence[str]) -> set[str]:
     """Single words without article and asides, verbs with "to"; explanations and words such as "by" are left out."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # heavy, and only a dictionary needs it
 
-    parts = (part for sense in senses for part in _ASIDE.sub(" ", sense).lower().split(";"))
+    parts = (part for sense in senses for part in ASIDE.sub(" ", sense).lower().split(";"))
     plain = (_ARTICLE.sub("", part.strip()) for part in parts)
     found = (_WORD.fullmatch(gloss) for gloss in plain)
     return {match[0] for match in found if match and match[1] not in ENGLISH_STOP_WORDS}

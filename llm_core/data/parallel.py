@@ -10,7 +10,6 @@ The module knows no tokens and no model.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,13 +18,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from llm_core.data.files import Row
-from llm_core.data.words import HAN
+from llm_core.data.lexicon import ASIDE
+from llm_core.data.words import is_chinese
 
 ALLOWANCE = 20
 """Bytes added to both sides before they are compared, so that short texts may differ more."""
 
-_ASIDE = re.compile(r"\s*[(\[（].*?[)\]）]\s*")
-_HAN = re.compile(f"[{HAN}]")
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "（": "）"}
 
 
@@ -91,7 +89,7 @@ def _wordings(value: str | Sequence[str]) -> list[str]:
     """A text as it is; of a dictionary's list the wordings without asides such as "(idiom)"."""
     if isinstance(value, str):
         return [value]
-    return [plain for plain in (_ASIDE.sub(" ", wording).strip() for wording in value) if plain]
+    return [plain for plain in (ASIDE.sub(" ", wording).strip() for wording in value) if plain]
 
 
 def _plain(text: str) -> str:
@@ -106,9 +104,7 @@ def _ratio(first: str, second: str) -> float:
 def _right_scripts(plain: Sequence[str], languages: Sequence[str]) -> bool:
     if plain[0] == plain[1]:
         return False
-    return all(
-        (_HAN.search(text) is not None) == (language == "zh") for text, language in zip(plain, languages, strict=True)
-    )
+    return all(is_chinese(text) == (language == "zh") for text, language in zip(plain, languages, strict=True))
 
 
 def _closed(text: str) -> bool:

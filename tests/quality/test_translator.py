@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_core.backends.languages import target_token
 from llm_core.engine import Engine, create_engine
 from llm_core.evaluation.translation import translation_scores
 from llm_core.evaluation.translation_checks import translation_checks
@@ -46,3 +47,8 @@ def test_the_embedded_translator_is_above_the_floor(
     checks = translation_checks([pair[source] for pair in pairs], found, references)
     assert checks["no_loop"].value == checks["no_copy"].value == 1, found
     assert checks["terms_kept"].value >= 0.75, found
+
+
+def test_a_model_of_both_directions_is_told_which_language_to_write() -> None:
+    vocabulary = {">>eng<<", ">>zho<<"}
+    assert [target_token(language, vocabulary) for language in ("en", "zh", "de")] == [">>eng<<", ">>zho<<", None]
