@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from llm_core.tasks.translate.glossary import Entry, Occurrence
+from llm_core.tasks.translate.languages import script_language
 
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,:]\d+)*(?![\w])", re.ASCII)
 _MAGNITUDE = re.compile(r"\s*(?:hundred|thousand|million|billion|trillion|dozen|[十百千万亿])", re.IGNORECASE)
@@ -25,7 +26,7 @@ def literals(text: str, language: str) -> list[Occurrence]:
         text: A sentence.
         language: Its language; in one that is not written in Latin letters, every Latin word is a name.
     """
-    foreign = language in ("zh", "ja", "ko", "ru", "el", "ar", "he", "hi", "th")
+    foreign = script_language(language) != "en"
     names = [match for match in _NAME.finditer(text) if len(match[0]) > 1 and (foreign or _TELLING.search(match[0]))]
     numbers = [match for match in _NUMBER.finditer(text) if _is_certain(match, text)]
     found = sorted((*names, *numbers), key=lambda match: match.start())
