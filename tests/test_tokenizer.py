@@ -18,6 +18,7 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_core.data.words import HAN
 from llm_core.errors import InputError
 from llm_core.tokenizer import FILL_IN_THE_MIDDLE, PieceType, SpecialTokens, Tokenizer, direction_tag
 
@@ -249,6 +250,14 @@ def test_digits_stand_alone_and_ascii_needs_no_bytes(trained: Trained) -> None:
     assert not any(piece.text.startswith("<0x") for piece in trained.ours.pieces(ascii_text))
     digits = [piece.text for piece in trained.ours.pieces("x=2026") if re.search(r"\d", piece.text)]
     assert digits == ["2", "0", "2", "6"]
+
+
+def test_chinese_characters_can_stand_alone() -> None:
+    tokenizer = Tokenizer.train(TEXTS, vocab_size=VOCAB_SIZE, family="bert", split_han=True)
+    han = re.compile(rf"[{HAN}]")
+    assert not [entry.piece for entry in tokenizer.vocabulary if len(han.findall(entry.piece)) > 1]
+    spans = [(piece.start, piece.end) for piece in tokenizer.pieces("我喜欢吃水果。")]
+    assert [(place, place + 1) for place in range(7)] == [span for span in spans if span[0] < span[1]]
 
 
 def test_types_are_those_of_the_model_proto(trained: Trained) -> None:

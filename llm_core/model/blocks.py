@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, silu
 
@@ -77,3 +78,23 @@ class Block(nn.Module):
         if self.pre_norm:
             return x_BTD + self.dropout(layer(norm(x_BTD)))
         return norm(x_BTD + self.dropout(layer(x_BTD)))
+
+
+@torch.no_grad()
+def pass_through(block: Block, below: Block) -> None:
+    """Makes a block hand on what enters it, so that it can join a trained network (Net2Net, arXiv:1511.05641).
+
+    Its layers add nothing until they learn to. With norms after the residuals each of its norms becomes the last norm
+    of the block below, which gives nearly back what that one gave: exactly, when its scale is the same everywhere.
+
+    Args:
+        block: What joins; changed in place.
+        below: The trained block whose output enters it.
+    """
+    for name, layer in block.named_children():
+        if isinstance(layer, Attention | FeedForward):
+            last = layer.output if isinstance(layer, Attention) else layer.down
+            for parameter in last.parameters():
+                parameter.zero_()
+        elif name.endswith("norm") and not block.pre_norm:
+            layer.load_state_dict(below.feed_forward_norm.state_dict())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,8 @@ class Stack(nn.Module):
         self.norm = make_norm(config) if config.pre_norm else None
         self.gradient_checkpointing = False
         """Recompute activations in the backward pass instead of keeping them (arXiv:1604.06174)."""
+        self.depth: int | None = None
+        """Run only so many blocks, the lowest; None: all."""
         self.cosines: Tensor | None
         self.sines: Tensor | None
         angles = rotary_angles(config) if config.positions == "rotary" else (None, None)
@@ -83,7 +86,7 @@ class Stack(nn.Module):
         if self.cosines is not None and self.sines is not None:
             cosines, sines = (table[position_ids].to(x_BTD.dtype) for table in (self.cosines, self.sines))
             rotation = (cosines, sines) if position_ids.dim() == 1 else (cosines[:, None], sines[:, None])
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(islice(self.blocks, self.depth)):
             if trace is not None:
                 trace.hidden_states.append(x_BTD)
             arguments = (x_BTD, visible, memory_BSD, memory_visible, rotation, cache[i] if cache else None, trace)

@@ -85,6 +85,7 @@ class Tokenizer:
         extra_symbols: Sequence[str] = (),
         character_coverage: float = 0.9995,
         max_chunks: int = 1_000_000,
+        split_han: bool = False,
     ) -> Tokenizer:
         """Learns a vocabulary from a stream of texts; the same stream gives the same vocabulary.
 
@@ -96,6 +97,7 @@ class Tokenizer:
             extra_symbols: Further special tokens, such as `FILL_IN_THE_MIDDLE` or `direction_tag`.
             character_coverage: Share of the text's characters that get a piece of their own, 0.98…1.
             max_chunks: A longer stream is sampled down to this many chunks of up to 1,024 characters; above 100.
+            split_han: Give no piece more than one Chinese character.
 
         Raises:
             InputError: Unknown family or kind, no text, or a `vocab_size` too large or small for the texts.
@@ -109,6 +111,7 @@ class Tokenizer:
             extra_symbols=extra_symbols,
             character_coverage=character_coverage,
             max_chunks=max_chunks,
+            split_han=split_han,
         )
         return cls(model)
 

@@ -6,6 +6,8 @@ The choices, for Chinese + English + code:
 - Byte fallback: characters too rare for a piece of their own become their UTF-8 bytes, so nothing is ever unknown.
 - Coverage 0.9995: of some 20,000 Chinese characters in use about 4,000 make up that share of running text.
 - Printable ASCII always has pieces, whatever the sample held: code needs every bracket.
+- Chinese words may be pieces, which keeps texts short; or, with `split_han`, each character is one, which suits a model
+  that finds stretches of characters.
 - Digits are single pieces, so that numbers are spelt the same way wherever they stand (as in Llama).
 - Normalisation. *llama* (decoder): none, and no blank added or removed, since code must come back byte for byte;
   runs of blanks may be pieces. *bert* (reads only): NMT rules and NFKC, so that full-width, ligature and compatibility
@@ -26,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from llm_core.data.words import HAN
 from llm_core.errors import InputError
 from llm_core.tokenizer.symbols import Family, SpecialTokens, check_family
 
@@ -35,6 +38,9 @@ Kind = Literal["unigram", "bpe"]
 CHUNK_CHARACTERS = 1024
 """Texts are cut into chunks of at most this many characters, at line ends where there are any: SentencePiece skips
 what exceeds `max_sentence_length` bytes, and a character has at most 4."""
+BOUNDARY = "\ue000"
+"""A private character: nothing that texts hold, and normalisation leaves it."""
+_HAN = re.compile(rf"[{HAN}]")
 THREADS = 4
 """Fixed, because the order in which the unigram model's expected counts are summed depends on it."""
 
@@ -48,6 +54,7 @@ def train_model(
     extra_symbols: Iterable[str],
     character_coverage: float,
     max_chunks: int,
+    split_han: bool,
 ) -> bytes:
     """A serialised SentencePiece model whose ids are the family's; see `Tokenizer.train` for the arguments."""
     import sentencepiece
@@ -63,7 +70,8 @@ def train_model(
     with tempfile.TemporaryDirectory() as scratch:
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=_chunks(texts),
+                sentence_iterator=_han_apart(_chunks(texts)) if split_han else _chunks(texts),
+                pretokenization_delimiter=BOUNDARY if split_han else "",
                 model_writer=model,
                 vocab_size=vocab_size,
                 model_type=kind,
@@ -104,6 +112,11 @@ def _chunks(texts: Iterable[str]) -> Iterator[str]:
             chunk += line
         if chunk:
             yield chunk
+
+
+def _han_apart(chunks: Iterable[str]) -> Iterator[str]:
+    """With a boundary, which no piece may cross, on both sides of each Chinese character."""
+    return (_HAN.sub(rf"{BOUNDARY}\g<0>{BOUNDARY}", chunk) for chunk in chunks)
 
 
 def _control_symbols(specials: SpecialTokens) -> list[str]:

@@ -19,6 +19,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArgumen
 
 from llm_core.model.heads import Model
 from llm_core.training import checkpoints, curve, samples
+from llm_core.training.deepening import Deepening
 from llm_core.training.features import digest, stored
 from llm_core.training.mixture import Mixture
 from llm_core.training.objectives import Objective, objective_for
@@ -164,14 +165,17 @@ class Fit:
         return model
 
     def _callbacks(self, plan: Plan, folder: Path, objective: Objective, model: Model) -> list[TrainerCallback]:
+        optim = self.recipe.optim
         found: list[TrainerCallback] = [Progress(folder / curve.FILE)]
         if self.budget_minutes is not None:
             found.append(Budget(plan, self.budget_minutes, folder / PLAN))
+        if optim.shallow_first:
+            found.append(Deepening(model, optim.shallow_first, optim.shallow_blocks))
         if self.recipe.samples is not None:
             wanted = self.recipe.samples
             found.append(samples.Sampler(wanted, model, objective.tokenizer, folder / samples.FILE))
-        if self.recipe.optim.patience is not None:
-            found.append(EarlyStoppingCallback(self.recipe.optim.patience))
+        if optim.patience is not None:
+            found.append(EarlyStoppingCallback(optim.patience))
         return found
 
     def _plain(self, trainer: CoreTrainer, build: Callable[[], Model]) -> Model:

@@ -7,6 +7,7 @@ the files'; the trainer shuffles. Every draw depends on the recipe's first seed 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ from llm_core.data.lexicon import Lexicon, load_lexicon
 from llm_core.data.loaders import Row, RowKind, Split, stream_rows
 from llm_core.data.parallel import Cleaner, pairs
 from llm_core.data.question_answering import with_foreign_questions
+from llm_core.data.words import HAN
 from llm_core.errors import InputError
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import DataPart
@@ -77,7 +79,7 @@ class Mixture:
     def _shaped(self, part: DataPart, row: Row) -> Iterator[Row]:
         """Rows as the objective reads them, without what it does not read."""
         if self.recipe.objective in ("masked_lm", "causal_lm"):
-            yield {"text": "\n".join(str(_field(row, name, part)) for name in part.fields)}
+            yield {"text": "\n".join(_as_text(_field(row, name, part)) for name in part.fields)}
         elif self.recipe.objective == "seq2seq":
             for direction in part.directions:
                 for language in direction.split("-"):
@@ -128,6 +130,16 @@ def _field(row: Row, name: str, part: DataPart) -> Any:
     if name not in row:
         raise InputError("data", f"{part.name}: a row has no field {name!r}; it has {', '.join(row)}")
     return row[name]
+
+
+def _as_text(value: Any) -> str:
+    """A field as running text; the words of a list are joined, Chinese ones without blanks."""
+    if not isinstance(value, list):
+        return str(value)
+    return _BETWEEN_HAN.sub("", " ".join(map(str, value)))
+
+
+_BETWEEN_HAN = re.compile(rf"(?<=[{HAN}，。、；：？！（）《》“”]) (?=\S)|(?<=\S) (?=[{HAN}，。、；：？！（）《》“”])")
 
 
 def renamed(tag: str, names: dict[str, str]) -> str:

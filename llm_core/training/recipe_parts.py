@@ -31,6 +31,8 @@ class TokenizerPart(Part):
     character_coverage: Annotated[float, Field(ge=0.98, le=1)] = 0.9995
     max_chunks: Annotated[int, Field(gt=100)] = 1_000_000
     """A longer stream is sampled down to this many chunks of up to 1,024 characters."""
+    split_han: bool = False
+    """Each Chinese character alone: longer texts, but entities and answers never begin within a piece."""
 
 
 class ModelPart(BaseModel):
@@ -178,6 +180,9 @@ class Optim(Part):
     short_first: Annotated[int, Field(ge=0)] = 0
     """With batch_tokens: so many steps at the beginning see short rows only, from which a translator learns sooner
     which words belong together (arXiv:1903.09848)."""
+    shallow_first: Annotated[int, Field(ge=0)] = 0
+    """So many steps at the beginning run only the lowest `shallow_blocks` of each stack; see `deepening`."""
+    shallow_blocks: Count = 2
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (13,)
     """Of weights, order, masks and dropout. With several the recipe is trained once for each and the best ships."""

@@ -51,12 +51,15 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "final.safetensors")
 
 
-@pytest.mark.parametrize(("objective", "killed_after"), [("masked_lm", 10), ("causal_lm", 4)])
+@pytest.mark.parametrize(
+    ("objective", "killed_after", "optim"),
+    [("masked_lm", 10, {}), ("causal_lm", 4, {"shallow_first": 4, "shallow_blocks": 1})],
+)
 def test_a_killed_run_goes_on_bit_by_bit(
-    objective: str, killed_after: int, scratch: Scratch, data_dir: Path, tmp_path: Path
+    objective: str, killed_after: int, optim: dict[str, int], scratch: Scratch, data_dir: Path, tmp_path: Path
 ) -> None:
     inputs = {"masked_lm": "the red [MASK] saw", "causal_lm": "the red"}[objective]
-    recipe = scratch(objective, samples={"inputs": [inputs]}, optim={"eval_steps": 4})
+    recipe = scratch(objective, samples={"inputs": [inputs]}, optim={"eval_steps": 4, **optim})
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     _run(recipe, data_dir, whole)
     _run(recipe, data_dir, parts, killed_after)

@@ -1,0 +1,20 @@
+"""The rows a recipe trains on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from llm_core.training.mixture import Mixture
+from llm_core.training.recipe import Recipe
+
+
+def test_words_of_a_list_become_running_text(scratch: Callable[..., Recipe], tmp_path: Path) -> None:
+    rows = [["我", "爱", "北京", "，", "真", "的", "。"], ["He", "left", "."], ["用", "Java", "和", "C", "写", "！"]]
+    (tmp_path / "names").mkdir()
+    lines = [json.dumps({"tokens": words}) + "\n" for words in rows]
+    (tmp_path / "names" / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+    recipe = scratch("masked_lm", data=[{"name": "names", "licence": "MIT", "fields": ["tokens"]}])
+    texts = [row["text"] for row in Mixture(recipe, tmp_path).training()]
+    assert texts == ["我爱北京，真的。", "He left .", "用Java和C写！"]
