@@ -19,7 +19,9 @@ from llm_core.errors import UnknownModelError, WeightsError
 
 CATALOG_PATH = Path(__file__).with_name("catalog.toml")
 
-TaskName = Literal["embed", "classify", "sentiment", "translate", "answer", "complete", "generate"]
+TaskName = Literal["embed", "classify", "sentiment", "translate", "answer", "entities", "complete", "generate"]
+LABELLED_HEADS = ("sequence_classification", "token_classification")
+"""Heads whose logits are the labels of the entry."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -86,7 +88,9 @@ class ModelSpec(_Entry):
     languages: tuple[str, ...] = Field(min_length=1)
     """ISO 639-1 codes; ``code`` for programming languages."""
     backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2"]
-    head: Literal["embedding", "sequence_classification", "span_extraction", "causal_lm", "seq2seq"]
+    head: Literal[
+        "embedding", "sequence_classification", "token_classification", "span_extraction", "causal_lm", "seq2seq"
+    ]
     licence: str
     """SPDX identifier, or the name of the terms."""
     training_data_licence: str = ""
@@ -101,7 +105,7 @@ class ModelSpec(_Entry):
     base: str | None = None
     """Id of the entry this one adapts (LoRA)."""
     labels: tuple[str, ...] = ()
-    """Of a classifier, in the order of its logits."""
+    """Of a classifier or tagger (IOB2 tags), in the order of its logits."""
     label_set: str | None = None
     """Name under which `classify` offers those labels."""
     prompt_template: str | None = None
@@ -121,8 +125,8 @@ class ModelSpec(_Entry):
             raise ValueError("needs a source: local, hub or wheel")
         if (self.local or self.wheel) and not self.files:
             raise ValueError("local and wheel sources need files with SHA-256")
-        if self.head == "sequence_classification" and len(self.labels) < 2:
-            raise ValueError("a classifier needs its labels")
+        if self.head in LABELLED_HEADS and len(self.labels) < 2:
+            raise ValueError("a classifier or tagger needs its labels")
         return self
 
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 from llm_core.backends.base import ScoresText
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.data.loaders import Row, load_rows
+from llm_core.data.tagging import touched_tags
+from llm_core.data.words import joined
 from llm_core.engine import Engine, create_engine
 from llm_core.errors import InputError
 from llm_core.evaluation.bootstrap import Estimate
@@ -133,6 +135,8 @@ def _estimates(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Es
     if "answer" in spec.tasks:
         chinese = sum(is_chinese(str(row.get("context", ""))) for row in rows) > len(rows) / 2
         return evaluate(partial(_answers, engine, spec), rows, "question_answering", language="zh" if chinese else "en")
+    if "entities" in spec.tasks:
+        return evaluate(partial(_tags, engine, spec), rows, "tagging")
     if "sentiment" in spec.tasks or "classify" in spec.tasks:
         return evaluate(partial(_labels, engine, spec), rows, "classification")
     if "translate" in spec.tasks:
@@ -142,8 +146,8 @@ def _estimates(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Es
     why = f"; {spec.backend} does not give the likelihood of a text" if spec.head == "causal_lm" else ""
     raise InputError(
         "model",
-        f"{spec.id} has no task that can be evaluated{why}; these have: answer, sentiment, classify, translate, and "
-        "generate or complete on the transformers runtime",
+        f"{spec.id} has no task that can be evaluated{why}; these have: answer, sentiment, classify, entities, "
+        "translate, and generate or complete on the transformers runtime",
     )
 
 
@@ -201,6 +205,16 @@ class _Likelihood:
 def _answers(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:
     requests = [{"question": row["question"], "context": row["context"]} for row in rows]
     return [result.answer for result in _results(engine, "answer", spec, requests)]
+
+
+def _tags(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[list[str]]:
+    """Tags of each row's words: what is found in its running text, said of the words that it touches."""
+    texts = [joined(row["tokens"]) for row in rows]
+    results = _results(engine, "entities", spec, [{"text": text} for text, _ in texts])
+    return [
+        touched_tags(places, [(each.label, each.start, each.end) for each in result.entities])
+        for (_, places), result in zip(texts, results, strict=True)
+    ]
 
 
 def _labels(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:

@@ -20,7 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_core.admission import Admission, Ticket
-from llm_core.backends.base import Backend, Classifies, Embeds, ExtractsSpans, LoadedModel, ModelFiles, Span
+from llm_core.backends.base import (
+    Backend,
+    Classifies,
+    Embeds,
+    ExtractsSpans,
+    LoadedModel,
+    ModelFiles,
+    NamedSpan,
+    Span,
+    Tags,
+)
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.errors import BackendError, InputError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
@@ -322,6 +332,11 @@ class _Batched:
         """See `Embeds.embed`."""
         model: Embeds = self._model
         return np.asarray(self._batcher.run((id(model), "embed"), model.embed, texts, cancel))
+
+    def tag(self, texts: Sequence[str], cancel: CancelToken) -> list[list[NamedSpan]]:
+        """See `Tags.tag`."""
+        model: Tags = self._model
+        return self._batcher.run((id(model), "tag"), model.tag, texts, cancel)
 
     def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
         """See `ExtractsSpans.extract`."""

@@ -78,7 +78,7 @@ def test_models_folder_stays_small() -> None:
 
 def test_every_task_has_an_entry() -> None:
     tasks = {task for spec in CATALOG.values() for task in spec.tasks}
-    assert tasks >= {"embed", "classify", "sentiment", "translate", "answer", "complete", "generate"}
+    assert tasks >= {"embed", "classify", "sentiment", "translate", "answer", "entities", "complete", "generate"}
 
 
 def test_unknown_id_gets_suggestions() -> None:
@@ -93,7 +93,7 @@ def test_unknown_id_gets_suggestions() -> None:
         ({"hub": {"repo": "../b/c", "revision": "main"}}, "entry x: hub.repo"),
         ({"hub": None}, "needs a source: local, hub or wheel"),
         ({"local": "x"}, "local and wheel sources need files with SHA-256"),
-        ({"head": "sequence_classification"}, "a classifier needs its labels"),
+        ({"head": "sequence_classification"}, "a classifier or tagger needs its labels"),
         ({"base": "y"}, "base: there is no entry 'y'"),
         ({"speed": 3}, "entry x: speed: Extra inputs are not permitted"),
         ({"wheel": {"requirement": "a>=1", "folder": "a"}}, "wheel.requirement"),

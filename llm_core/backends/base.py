@@ -91,6 +91,28 @@ class ExtractsSpans(Protocol):
         """Calibrated probability that the span answers its question; whether to show it, `Span.null_score` says."""
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSpan:
+    """Something a text names."""
+
+    label: str
+    """Its type, such as ``PER``."""
+    start: int
+    """First character in the text."""
+    end: int
+    """One past the last character."""
+    score: float
+    """Calibrated probability that place and type are right."""
+
+
+@runtime_checkable
+class Tags(Protocol):
+    """Finds the entities of a text."""
+
+    def tag(self, texts: Sequence[str], cancel: CancelToken) -> list[list[NamedSpan]]:
+        """The entities of each text, from left to right, none overlapping; long texts are covered by windows."""
+
+
 def check_prompt_length(prompt_tokens: int, new_tokens: int, context_length: int) -> None:
     """Accept a prompt that leaves room for its answer.
 

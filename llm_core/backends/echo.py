@@ -1,26 +1,29 @@
 """A runtime without a model: deterministic answers, at a chosen speed, failing on demand.
 
 It serves unit, load and security tests, and development of the page without weights. It is never part of the shipped
-catalogue. Classifiers count label words, embeddings hash words, generators repeat the prompt's words.
+catalogue. Classifiers count label words, embeddings hash words, taggers find capital letters, generators repeat the
+prompt's words.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_core.backends.base import Attention, Hypothesis, ModelFiles, Span, Translates
+from llm_core.backends.base import Attention, Hypothesis, ModelFiles, NamedSpan, Span, Translates
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
 from llm_core.types import CancelToken, Sampling, Token
 
 _DIMENSIONS = 64
+_CAPITAL = re.compile(r"\b[A-Z]\w*")
 
 FailurePlan = Callable[[int], Exception | None]
 """Maps the number of a call (from 0) to the error it should raise, or ``None``."""
@@ -97,6 +100,12 @@ class EchoModel(Translates):
         """The longest word of each context that its question has as well; none means "not in the text"."""
         self._encode(contexts, cancel)
         return [_shared_word(question, context) for question, context in zip(questions, contexts, strict=True)]
+
+    def tag(self, texts: Sequence[str], cancel: CancelToken) -> list[list[NamedSpan]]:
+        """Every word with a capital letter, with the entry's first label."""
+        self._encode(texts, cancel)
+        label = next(iter(self.spec.labels[1:]), "B-PER").removeprefix("B-")
+        return [[NamedSpan(label, *found.span(), 0.9) for found in _CAPITAL.finditer(text)] for text in texts]
 
     def answer_probability(self, span: Span) -> float:
         """Logistic function of the margin over "not in the text"."""

@@ -6,7 +6,7 @@
   most context on both sides.
 - Chinese is tagged by character: `words.character_ranges` cuts a text into the words of this module.
 
-The module knows nothing of models: it takes predicted label numbers.
+The module knows nothing of models: it takes their logits.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from llm_core.data.collators import IGNORED
 from llm_core.data.loaders import Row
 from llm_core.errors import InputError
 
+Array = npt.NDArray[Any]
 OUTSIDE = "O"
+CERTAINLY_NOT = -1e4
+"""A logit that leaves no probability."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class TagWindow:
     input_ids: list[int]
     words: list[int]
     """Per piece: index of its word in the sentence, or -1 at special tokens."""
+    token_type_ids: list[int] | None = None
+    """Per piece: whether its word has a capital letter; None: that is not told."""
     begun: int = -1
     """The word whose first piece is in the window before, and which goes on here; -1: none."""
 
@@ -51,7 +59,9 @@ class Entity:
     """Of the words, or characters: the entity is ``[first:last]``."""
 
 
-def tag_windows(tokenizer: Any, sentences: Sequence[Sequence[str]], max_length: int, stride: int) -> list[TagWindow]:
+def tag_windows(
+    tokenizer: Any, sentences: Sequence[Sequence[str]], max_length: int, stride: int, mark_capitals: bool = False
+) -> list[TagWindow]:
     """Cuts sentences, given as words, into windows of pieces.
 
     Args:
@@ -59,6 +69,8 @@ def tag_windows(tokenizer: Any, sentences: Sequence[Sequence[str]], max_length: 
         sentences: Words of each; empty sentences give no window.
         max_length: Pieces of a window, special tokens included.
         stride: Pieces that neighbouring windows share.
+        mark_capitals: Tell the model by token types which words have capital letters: names do, and a vocabulary of
+            small letters hides it.
 
     Raises:
         InputError: `stride` leaves no room to move on.
@@ -81,7 +93,10 @@ def tag_windows(tokenizer: Any, sentences: Sequence[Sequence[str]], max_length: 
     for i, owner in enumerate(encoded["overflow_to_sample_mapping"]):
         words = [-1 if word is None else word for word in encoded.word_ids(i)]
         begun = _word_before(found[-1], stride) if found and found[-1].row == kept[owner] else -1
-        found.append(TagWindow(kept[owner], encoded["input_ids"][i], words, begun))
+        sentence = sentences[kept[owner]]
+        capitals = [int(word >= 0 and sentence[word] != sentence[word].lower()) for word in words]
+        types = capitals if mark_capitals else None
+        found.append(TagWindow(kept[owner], encoded["input_ids"][i], words, types, begun))
     return found
 
 
@@ -110,7 +125,16 @@ def tag_features(
     wanted |= {_continuation(tag) for tag in wanted} if continued else set()
     if unknown := wanted - index.keys():
         raise InputError("tags", f"must be among {', '.join(labels)}", min(unknown))
-    return [{"input_ids": w.input_ids, "labels": _piece_labels(w, tags[w.row], index, continued)} for w in windows]
+    return [
+        {**model_inputs(window), "labels": _piece_labels(window, tags[window.row], index, continued)}
+        for window in windows
+    ]
+
+
+def model_inputs(window: TagWindow) -> dict[str, list[int]]:
+    """What a model reads of a window."""
+    typed = {} if window.token_type_ids is None else {"token_type_ids": window.token_type_ids}
+    return {"input_ids": window.input_ids, **typed}
 
 
 def _piece_labels(window: TagWindow, tags: Sequence[str], index: dict[str, int], continued: bool) -> list[int]:
@@ -128,24 +152,63 @@ def _continuation(tag: str) -> str:
     return f"I-{tag[2:]}" if tag.startswith("B-") else tag
 
 
-def word_tags(
-    windows: Sequence[TagWindow], predictions: Sequence[Sequence[int]], labels: Sequence[str], words: int
-) -> list[str]:
-    """Tags of a sentence's words from the predictions of its windows, as proper IOB2.
+def word_logits(windows: Sequence[TagWindow], logits: Sequence[Array], words: int, labels: Sequence[str]) -> Array:
+    """(words, labels): the logits of a sentence's words from those of its windows.
 
     Args:
         windows: All windows of one sentence.
-        predictions: Per window and piece: label number.
+        logits: Per window (pieces or more, labels).
+        words: How many words the sentence has; one without pieces (a control character) is outside for certain.
         labels: Tag names in the order of the model's labels.
-        words: How many words the sentence has; one without pieces (a control character) is outside.
     """
-    best: dict[int, tuple[int, str]] = {}
-    for window, predicted in zip(windows, predictions, strict=True):
+    found = np.full((words, len(labels)), CERTAINLY_NOT, dtype=np.float32)
+    found[:, labels.index(OUTSIDE)] = 0.0
+    contexts = np.full(words, -1)
+    for window, given in zip(windows, logits, strict=True):
         for piece, word in window.first_pieces():
             context = min(piece, len(window.words) - 1 - piece)
-            if word not in best or context > best[word][0]:
-                best[word] = (context, labels[predicted[piece]])
-    return repaired([best[word][1] if word in best else OUTSIDE for word in range(words)])
+            if context > contexts[word]:
+                contexts[word], found[word] = context, given[piece]
+    return found
+
+
+def best_tags(logits: Array, labels: Sequence[str]) -> list[str]:
+    """The likeliest tags of a sentence that are proper IOB2 (Viterbi 1967; a step is possible or it is not).
+
+    Args:
+        logits: (words, labels).
+        labels: Tag names in their order.
+    """
+    if not len(logits):
+        return []
+    steps = np.array([[0.0 if _may_follow(tag, before) else -np.inf for tag in labels] for before in labels])
+    scores = np.where([_may_follow(tag, OUTSIDE) for tag in labels], logits[0], -np.inf)
+    came_from: list[Array] = []
+    for row in logits[1:]:
+        reached = scores[:, None] + steps
+        came_from.append(reached.argmax(axis=0))
+        scores = reached.max(axis=0) + row
+    path = [int(scores.argmax())]
+    for origins in reversed(came_from):
+        path.append(int(origins[path[-1]]))
+    return [labels[place] for place in reversed(path)]
+
+
+def _may_follow(tag: str, before: str) -> bool:
+    return tag[0] != "I" or before[1:] == tag[1:]
+
+
+def entity_scores(found: Sequence[Entity], tags: Sequence[str], probabilities: Array, labels: Sequence[str]) -> Array:
+    """(entities,): how sure each is: the probability of the tag of its least sure word.
+
+    Args:
+        found: Entities of `tags`, in word positions.
+        tags: Of the sentence's words.
+        probabilities: (words, labels).
+        labels: Tag names in their order.
+    """
+    chosen = np.array([row[labels.index(tag)] for row, tag in zip(probabilities, tags, strict=True)], dtype=np.float32)
+    return np.array([chosen[entity.first : entity.last].min() for entity in found], dtype=np.float32)
 
 
 def repaired(tags: Sequence[str]) -> list[str]:
@@ -173,3 +236,18 @@ def in_characters(found: Iterable[Entity], ranges: Sequence[tuple[int, int]]) ->
         ranges: Characters of each word, from `words.character_ranges`.
     """
     return [Entity(entity.label, ranges[entity.first][0], ranges[entity.last - 1][1]) for entity in found]
+
+
+def touched_tags(places: Sequence[tuple[int, int]], found: Iterable[tuple[str, int, int]]) -> list[str]:
+    """IOB2 tags of words from entities in characters: an entity is said of all words that it touches.
+
+    Args:
+        places: Characters of each word.
+        found: (type, first character, one past the last) of each entity.
+    """
+    tags = [OUTSIDE] * len(places)
+    for label, start, end in found:
+        touched = [word for word, (first, last) in enumerate(places) if first < end and start < last]
+        for word in touched:
+            tags[word] = f"{'B' if word == touched[0] else 'I'}-{label}"
+    return tags

@@ -8,6 +8,7 @@ The module knows no tokenizer and no model: it maps pieces to words by their off
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 Range = tuple[int, int]
@@ -40,6 +41,25 @@ def _segmented(found: re.Match[str]) -> list[Range]:
 def character_ranges(text: str) -> list[Range]:
     """As `word_ranges`, but each Chinese character alone: the tokens of Chinese entity data."""
     return [found.span() for found in _SMALL.finditer(text)]
+
+
+def joined(words: Sequence[str]) -> tuple[str, list[Range]]:
+    """Running text of a list of words, and where each of them is in it.
+
+    No blank stands beside a Chinese character or mark, nor where every word is a single character.
+    """
+    single = all(len(word) == 1 for word in words)
+    text, places = "", []
+    for word in words:
+        if text and word and not single and not (_is_wide(text[-1]) or _is_wide(word[0])):
+            text += " "
+        places.append((len(text), len(text) + len(word)))
+        text += word
+    return text, places
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF" or character in "“”‘’…—"
 
 
 def word_starts(text: str, offsets: Sequence[Range]) -> list[int]:

@@ -1,6 +1,7 @@
 """Calibration: how honest stated probabilities are, and what turns logits into honest ones, fitted on validation rows.
 
 - Classification: one temperature that minimises the log loss (arXiv:1706.04599). It changes no label.
+- Tagging: the temperature at which an entity's score is most nearly the chance that it is right. It changes no tag.
 - Translation: the mean log-probability of a token below which a sentence is likely to be translated badly.
 - Question answering: the margin over "not in the text" above which a span is shown, and two logistic curves: how
   probable the span is right, and how probable the text holds no answer.
@@ -8,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,34 @@ def fit_temperature(logits: npt.NDArray[Any], gold: Sequence[int]) -> float:
     """
     truth = np.asarray(gold)
 
-    def loss(log_temperature: float) -> float:
-        scaled = logits.astype(np.float64) / np.exp(log_temperature)
+    def loss(temperature: float) -> float:
+        scaled = logits.astype(np.float64) / temperature
         shifted = scaled - scaled.max(axis=1, keepdims=True)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return float(-log_p[np.arange(len(truth)), truth].mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.2, 5.0]), method="bounded").x))
+    return _best_temperature(loss)
+
+
+def fit_entity_temperature(scores_at: Callable[[float], npt.NDArray[Any]], right: npt.NDArray[Any]) -> float:
+    """The temperature in [0.2, 5] that minimises the log loss of "this entity is right".
+
+    Args:
+        scores_at: Scores in [0, 1] of the entities found, for a temperature.
+        right: (entities,) bool: whether each is among the truth.
+    """
+    truth = np.asarray(right, dtype=bool)
+
+    def loss(temperature: float) -> float:
+        scores = np.clip(scores_at(temperature).astype(np.float64), 1e-6, 1 - 1e-6)
+        return float(-np.log(np.where(truth, scores, 1 - scores)).mean())
+
+    return _best_temperature(loss) if len(truth) else 1.0
+
+
+def _best_temperature(loss: Callable[[float], float]) -> float:
+    found = minimize_scalar(lambda log_t: loss(float(np.exp(log_t))), bounds=np.log([0.2, 5.0]), method="bounded")
+    return float(np.exp(found.x))
 
 
 def fit_threshold(rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0) -> float:
@@ -121,10 +143,14 @@ def answer_calibration(rows: Sequence[Row], spans: Sequence[Span], allowed_loss:
 
 def expected_calibration_error(probabilities: npt.NDArray[Any], gold: Sequence[int], bins: int = 15) -> float:
     """Mean gap between stated and real accuracy over equally wide bins of the top probability."""
-    top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(gold)
-    which = np.minimum((top * bins).astype(int), bins - 1)
-    gaps = [abs(float(top[which == b].sum() - right[which == b].sum())) for b in range(bins)]
-    return sum(gaps) / len(top)
+    return calibration_gap(probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(gold), bins)
+
+
+def calibration_gap(stated: npt.NDArray[Any], right: npt.NDArray[Any], bins: int = 15) -> float:
+    """Mean gap between stated probability and share that is right, over equally wide bins; (rows,) each."""
+    which = np.minimum((stated * bins).astype(int), bins - 1)
+    gaps = [abs(float(stated[which == b].sum() - right[which == b].sum())) for b in range(bins)]
+    return sum(gaps) / max(1, len(stated))
 
 
 def _span_f1(rows: Sequence[Row], spans: Sequence[Span]) -> npt.NDArray[Any]:

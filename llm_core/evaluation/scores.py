@@ -67,18 +67,32 @@ class Score(BaseModel):
         return f"{self.value:.{_DIGITS}f}{ends}"
 
 
-def write_scores(path: Path, scores: Sequence[Score], *, packages: Sequence[str] = (), **about: str) -> None:
+def write_scores(
+    path: Path,
+    scores: Sequence[Score],
+    *,
+    packages: Sequence[str] = (),
+    further: Mapping[str, Mapping[str, Sequence[Score]]] | None = None,
+    **about: str | float | None,
+) -> None:
     """Writes the file in one step, so that a reader never sees half of it.
 
     Args:
         path: The file; its directory exists.
         scores: What was measured.
         packages: Whose installed versions are to be noted.
-        about: Further fields, such as ``model`` and ``base``.
+        further: Figures that are not the model's own scores, such as ``{"baselines": {"tfidf": […]}}``.
+        about: Further fields, such as ``model`` and ``base``; without those that are None.
     """
-    entries = [{key: value for key, value in score if value is not None} for score in scores]
-    content: dict[str, Any] = {**about, "scores": entries, "measured_with": {name: version(name) for name in packages}}
+    told = {name: value for name, value in about.items() if value is not None}
+    lists = {kind: {name: _entries(found) for name, found in group.items()} for kind, group in (further or {}).items()}
+    versions = {name: version(name) for name in packages}
+    content: dict[str, Any] = {**told, "scores": _entries(scores), **lists, "measured_with": versions}
     write_json(path, content)
+
+
+def _entries(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in score if value is not None} for score in scores]
 
 
 def read_scores(path: Path) -> tuple[Score, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_core.evaluation.scores import Score
 from llm_core.training.recipe import Recipe
+from llm_core.training.scrutiny import Scrutiny
 
 _TEMPLATE = """\
 ---
@@ -30,7 +31,7 @@ language: [{languages}]
 | data (validation split) | rows | metric | value [95 % interval] |
 |---|--:|---|--:|
 {scores}
-{again}
+{again}{scrutiny}
 ## Training data and licences
 {data}
 
@@ -52,7 +53,13 @@ _OPEN = "All of this data is openly licensed; attribution and share-alike terms 
 _CALIBRATION = {
     "classification": (
         "`calibration.json`: divide the logits by `temperature` before the softmax; fitted on the validation rows, it "
-        "changes no label."
+        "changes no label. Expected calibration error on them: {expected_calibration_error[after]}, before "
+        "{expected_calibration_error[before]}."
+    ),
+    "tagging": (
+        "`calibration.json`: divide the logits by `temperature` before the softmax; an entity's score is the "
+        "probability of the tag of its least sure word. Fitted on validation rows so that the score is the chance that "
+        "the entity is right (expected calibration error {expected_calibration_error[after]}); it changes no tag."
     ),
     "seq2seq": (
         "`calibration.json`: below `low_log_probability`, the mean log-probability of a token in nats, the page warns. "
@@ -99,7 +106,9 @@ class Run:
     calibration: Mapping[str, Any] = field(default_factory=dict)
     """What ``calibration.json`` holds."""
     outputs: tuple[Mapping[str, str], ...] = ()
-    """Of a translator: `source`, `output` and `reference` of validation rows drawn at random."""
+    """`source`, `output` and `reference` of validation rows drawn at random."""
+    scrutiny: Scrutiny | None = None
+    """Of a classifier or tagger."""
 
 
 def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
@@ -122,6 +131,7 @@ def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
         measured="Measured on the shipped files." if scores else "None were measured.",
         scores="\n".join(_score_line(score) for score in scores),
         again=_again(recipe),
+        scrutiny=_scrutiny(scores, run),
         data="\n".join(data),
         restriction=_NOTE if any(word in licences for word in _RESTRICTED) else _OPEN,
         recipe=_recipe(recipe, run),
@@ -191,6 +201,41 @@ def _score_line(score: Score) -> str:
     return f"| {score.title} | {score.rows} | {score.metric} | {score} |"
 
 
+def _scrutiny(scores: Sequence[Score], run: Run) -> str:
+    found = run.scrutiny
+    if found is None:
+        return ""
+    parts = []
+    if found.baselines:
+        rows = [
+            [score.title, score.metric, f"{score.value:.4f}", *(f"{each.value:.4f}" for each in others)]
+            for score, *others in zip(scores, *found.baselines.values(), strict=True)
+        ]
+        parts.append(
+            "## Baselines\nTrained on the same data set's training rows, measured on the same validation rows: the "
+            "commonest label; TF-IDF of words and word pairs with logistic regression; hashed character n-grams with a "
+            "linear classifier.\n\n" + _table(["data", "metric", "this model", *found.baselines], rows)
+        )
+    titles = [score.title for score in next(iter(found.robustness.values()))]
+    rows = [
+        [name.replace("_", " "), *(f"{score.value:.4f}" for score in measured)]
+        for name, measured in found.robustness.items()
+    ]
+    metric = next(iter(found.robustness.values()))[0].metric
+    told = "Of {} pairs of short sentences that praise and their negations, both are read rightly."
+    negation = "" if found.negation is None else f"\n{told.format(format(found.negation, '.0%'))}\n"
+    parts.append(
+        f"## Robustness\n{metric} on the first rows of each data set, as written and changed: a slip in one word of "
+        "ten, small letters, capitals, an emoji of no opinion at the end.\n\n" + _table(["", *titles], rows) + negation
+    )
+    return "\n" + "\n".join(parts)
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---", *["--:"] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
 def _samples(run: Run) -> str:
     """Every input of the recipe with the trained model's output, none left out."""
     if not run.samples:
@@ -207,7 +252,7 @@ def _outputs(run: Run) -> str:
 
 
 def _calibration(recipe: Recipe, run: Run) -> str:
-    if recipe.objective == "seq2seq" and not run.calibration:
+    if not run.calibration or (recipe.objective == "tagging" and "temperature" not in run.calibration):
         return ""
     return _CALIBRATION.get(recipe.objective, "").format_map(run.calibration)
 

@@ -144,6 +144,7 @@ def open_predictor(model_dir: Path, base_dir: Path | None = None) -> LabelPredic
     if settings["task"] == "classification":
         return LabelPredictor(model, tokenizer, tuple(settings["labels"]), length, settings["temperature"])
     if settings["task"] == "tagging":
-        return TagPredictor(model, tokenizer, tuple(settings["labels"]), length, settings["stride"])
+        labels, marked = tuple(settings["labels"]), settings.get("mark_capitals", False)
+        return TagPredictor(model, tokenizer, labels, length, settings["stride"], marked)
     with_types, threshold = not (model_dir / ADAPTER).is_file(), settings["no_answer_threshold"]
     return AnswerPredictor(model, tokenizer, length, settings["stride"], with_types, threshold)

@@ -21,7 +21,10 @@ from llm_core.files import replacing
 from llm_core.training.objectives import Feature, Objective
 from llm_core.training.recipe import Recipe
 
-_DECIDING = ("objective", "labels", "max_length", "stride", "pack", "masking", "infilling", "cleaning", "data")
+_DECIDING = (
+    *("objective", "labels", "max_length", "stride", "mark_capitals", "pack", "masking", "infilling", "cleaning"),
+    "data",
+)
 
 
 def digest(recipe: Recipe, data_dir: Path | None, vocabulary: str) -> str:

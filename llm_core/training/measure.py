@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from scipy.special import softmax
 
 from llm_core.data.loaders import Row, load_rows
 from llm_core.data.question_answering import MAX_ANSWER_TOKENS
+from llm_core.data.tagging import best_tags, entities, entity_scores, repaired
+from llm_core.data.words import joined
 from llm_core.evaluation.calibration import (
     answer_calibration,
+    calibration_gap,
     expected_calibration_error,
+    fit_entity_temperature,
     fit_temperature,
     translation_calibration,
 )
@@ -37,7 +43,8 @@ from llm_core.training.vocabulary import open_tokenizer
 
 CALIBRATION_FILE = "calibration.json"
 OUTPUTS = 10
-"""Random rows that a translator's card shows."""
+"""Random rows that a card shows."""
+NOTHING = "–"
 Predictions = dict[int, Any]
 """`id` of a row → its prediction."""
 Validation = dict[str, list[Row]]
@@ -55,7 +62,7 @@ class Measure:
     whole_dir: Path | None = None
     """The model that `model_dir` was converted from, where a conversion ships."""
     outputs: list[dict[str, str]] = field(default_factory=list)
-    """Of a converted translator, once it is scored: some rows by chance, with what it made of them."""
+    """Once it is scored: some rows by chance, with what the model made of them."""
 
     def scores(self) -> list[Score]:
         """Calibrates where there is something to calibrate (`calibration.json`), and scores.
@@ -73,6 +80,7 @@ class Measure:
         if self.recipe.objective not in reading:
             return language_scores(self.recipe, model, tokenizer, self.data_dir)
         predictions, settings = reading[self.recipe.objective](model, tokenizer, validation)
+        self._keep_outputs([row for rows in validation.values() for row in rows], predictions)
         told = {"task": self.recipe.objective, "max_length": self.recipe.max_length, **settings}
         write_json(self.model_dir / CALIBRATION_FILE, told)
         return self._looked_up(predictions, validation)
@@ -95,6 +103,16 @@ class Measure:
                 self.outputs.append({"source": row["source"], "output": texts[place], "reference": row["target"]})
         assert self.whole_dir is not None, "a conversion comes from a whole model"
         return translator_scores(self.recipe, self.model_dir, self.whole_dir, self.data_dir)
+
+    def _keep_outputs(self, rows: Sequence[Row], predictions: Predictions) -> None:
+        for row in random.Random(len(rows)).sample(rows, min(OUTPUTS, len(rows))):
+            told, wanted = predictions[id(row)], row.get("label", "")
+            if "tags" in row:
+                told, wanted = (_named(row["tokens"], tags) for tags in (told, row["tags"]))
+            elif "answers" in row:
+                wanted = next((answer["text"] for answer in row["answers"]), "")
+            asked = row.get("text") or row.get("question") or joined(row["tokens"])[0]
+            self.outputs.append({"source": asked, "output": told or NOTHING, "reference": wanted or NOTHING})
 
     def _looked_up(self, predictions: Predictions, validation: Validation) -> list[Score]:
         def look_up(rows: Sequence[Row]) -> list[Any]:
@@ -147,14 +165,61 @@ class Measure:
         return dict(zip(map(id, rows), texts, strict=True)), settings
 
     def _tags(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:
-        names = {part.name: part.tags for part in self.recipe.data}
         for data, part in validation.items():
-            for row in part:
-                row["tags"] = [renamed(tag, names.get(data, {})) for tag in row["tags"]]
+            with_recipe_tags(self.recipe, data, part)
         rows = [row for part in validation.values() for row in part]
         labels, length, stride = self.recipe.labels, self.recipe.max_length, self.recipe.stride
-        predicted = TagPredictor(model, tokenizer, labels, length, stride)(rows)
-        return dict(zip(map(id, rows), predicted, strict=True)), {"labels": list(labels), "stride": stride}
+        marked = self.recipe.mark_capitals
+        logits = TagPredictor(model, tokenizer, labels, length, stride, marked).logits(rows)
+        tags = {id(row): best_tags(found, labels) for row, found in zip(rows, logits, strict=True)}
+        settings: dict[str, Any] = {"labels": list(labels), "stride": stride, "mark_capitals": marked}
+        known = {id(row) for row in self._known(validation)}
+        if known:
+            chosen = [(row, found) for row, found in zip(rows, logits, strict=True) if id(row) in known]
+            settings |= {"rows": len(known), **entity_calibration(chosen, tags, labels)}
+        return tags, settings
+
+
+def entity_calibration(
+    rows: Sequence[tuple[Row, npt.NDArray[Any]]], tags: Predictions, labels: Sequence[str]
+) -> dict[str, Any]:
+    """The temperature of a tagger's probabilities, and how honest its entities' scores are without and with it.
+
+    Args:
+        rows: Each with the logits of its words.
+        tags: What was predicted.
+        labels: In the order of the logits.
+    """
+    found = [entities(tags[id(row)]) for row, _ in rows]
+    truth = [set(entities(row["tags"])) for row, _ in rows]
+    right = np.array([entity in gold for some, gold in zip(found, truth, strict=True) for entity in some])
+
+    def scores_at(temperature: float) -> npt.NDArray[Any]:
+        return np.concatenate(
+            [
+                entity_scores(some, tags[id(row)], softmax(logits / temperature, axis=-1), labels)
+                for some, (row, logits) in zip(found, rows, strict=True)
+            ]
+        )
+
+    temperature = fit_entity_temperature(scores_at, right)
+    errors = {"before": calibration_gap(scores_at(1.0), right), "after": calibration_gap(scores_at(temperature), right)}
+    return {
+        "temperature": round(temperature, 4),
+        "expected_calibration_error": {name: round(error, 4) for name, error in errors.items()},
+    }
+
+
+def _named(tokens: Sequence[str], tags: Sequence[str]) -> str:
+    return ", ".join(f"{joined(tokens[e.first : e.last])[0]} ({e.label})" for e in entities(repaired(tags)))
+
+
+def with_recipe_tags(recipe: Recipe, data: str, rows: list[Row]) -> list[Row]:
+    """The rows of a data set with their tags renamed, in place, as the recipe renames them."""
+    names = next((part.tags for part in recipe.data if part.name == data), {})
+    for row in rows:
+        row["tags"] = [renamed(tag, names) for tag in row["tags"]]
+    return rows
 
 
 def selected(rows: Sequence[Row], part: ScorePart) -> list[Row]:

@@ -7,7 +7,6 @@ the files'; the trainer shuffles. Every draw depends on the recipe's first seed 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +19,7 @@ from llm_core.data.lexicon import Lexicon, load_lexicon
 from llm_core.data.loaders import Row, RowKind, Split, stream_rows
 from llm_core.data.parallel import Cleaner, pairs
 from llm_core.data.question_answering import with_foreign_questions
-from llm_core.data.words import HAN
+from llm_core.data.words import joined
 from llm_core.errors import InputError
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import DataPart
@@ -133,13 +132,8 @@ def _field(row: Row, name: str, part: DataPart) -> Any:
 
 
 def _as_text(value: Any) -> str:
-    """A field as running text; the words of a list are joined, Chinese ones without blanks."""
-    if not isinstance(value, list):
-        return str(value)
-    return _BETWEEN_HAN.sub("", " ".join(map(str, value)))
-
-
-_BETWEEN_HAN = re.compile(rf"(?<=[{HAN}，。、；：？！（）《》“”]) (?=\S)|(?<=\S) (?=[{HAN}，。、；：？！（）《》“”])")
+    """A field as running text."""
+    return joined(list(map(str, value)))[0] if isinstance(value, list) else str(value)
 
 
 def renamed(tag: str, names: dict[str, str]) -> str:

@@ -211,7 +211,8 @@ class Tagging(Objective):
         """See `Objective`."""
         for chunk in _chunks(rows):
             sentences = [row["tokens"] for row in chunk]
-            windows = tag_windows(self.tokenizer, sentences, self.recipe.max_length, self.recipe.stride)
+            length, stride, marked = self.recipe.max_length, self.recipe.stride, self.recipe.mark_capitals
+            windows = tag_windows(self.tokenizer, sentences, length, stride, marked)
             yield from tag_features(windows, chunk, self.recipe.labels)
 
 

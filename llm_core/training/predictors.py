@@ -18,7 +18,7 @@ import torch
 from llm_core.data.collators import PaddingCollator
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
-from llm_core.data.tagging import tag_windows, word_tags
+from llm_core.data.tagging import best_tags, model_inputs, tag_windows, word_logits
 from llm_core.model.convert.ctranslate2 import NO_LOOPS
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.training.objectives import source_text
@@ -103,20 +103,26 @@ class TagPredictor:
     labels: tuple[str, ...]
     max_length: int
     stride: int
+    mark_capitals: bool = False
     batch_size: int = 32
+
+    def logits(self, rows: Sequence[Row]) -> list[Array]:
+        """Per row (words, labels), float32."""
+        sentences = [row["tokens"] for row in rows]
+        windows = tag_windows(self.tokenizer, sentences, self.max_length, self.stride, self.mark_capitals)
+        features = [model_inputs(window) for window in windows]
+        found: dict[int, Array] = {}
+        for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
+            found |= dict(zip(indices, logits, strict=True))
+        owned = _owned([window.row for window in windows], len(rows))
+        return [
+            word_logits([windows[i] for i in own], [found[i] for i in own], len(row["tokens"]), self.labels)
+            for own, row in zip(owned, rows, strict=True)
+        ]
 
     def __call__(self, rows: Sequence[Row]) -> list[list[str]]:
         """Proper IOB2 tags of each row's `tokens`."""
-        windows = tag_windows(self.tokenizer, [row["tokens"] for row in rows], self.max_length, self.stride)
-        features = [{"input_ids": window.input_ids} for window in windows]
-        found: dict[int, list[int]] = {}
-        for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
-            found |= dict(zip(indices, logits.argmax(-1).tolist(), strict=True))
-        owned = _owned([window.row for window in windows], len(rows))
-        return [
-            word_tags([windows[i] for i in own], [found[i] for i in own], self.labels, len(row["tokens"]))
-            for own, row in zip(owned, rows, strict=True)
-        ]
+        return [best_tags(logits, self.labels) for logits in self.logits(rows)]
 
 
 class ConvertedTranslator:

@@ -56,6 +56,8 @@ class Recipe(Part):
     """Tokens of a row, special tokens included."""
     stride: Annotated[int, Field(ge=0)] = 0
     """QA and tagging: tokens that neighbouring windows share."""
+    mark_capitals: bool = False
+    """Tagging: tell words with capital letters by their token type, for a base whose vocabulary has small ones only."""
     pack: bool = True
     """Language models: lay texts end to end and cut them every `max_length` tokens; else each text begins a row."""
     masking: Masking = Masking()
@@ -131,6 +133,7 @@ class Recipe(Part):
             "infilling": ("causal_lm",),
             "masking": ("masked_lm",),
             "cleaning": ("seq2seq",),
+            "mark_capitals": ("tagging",),
             "samples": _GENERATIVE,
             "pack": _GENERATIVE,
         }

@@ -18,6 +18,7 @@ from llm_core.training.export import WHOLE, save_model
 from llm_core.training.fitting import Fit, Fitted
 from llm_core.training.measure import CALIBRATION_FILE, Measure
 from llm_core.training.recipe import Recipe
+from llm_core.training.scrutiny import Scrutiny, scrutinise
 from llm_core.training.trainer import process_rank
 
 MEASURED_WITH = ("torch", "transformers", "scikit-learn")
@@ -74,18 +75,20 @@ def train(
         save_model(recipe, fitted, base_dir, output_dir)
         measure = Measure(recipe, base_dir, data_dir, output_dir, fitted.folder / WHOLE)
         scores = measure.scores()
-        about = {"model": recipe.name, **({"base": recipe.base} if recipe.base else {})}
-        write_scores(output_dir / SCORES_FILE, scores, packages=MEASURED_WITH, **about)
+        found = scrutinise(recipe, output_dir, base_dir, data_dir)
+        further = {"baselines": found.baselines, "robustness": found.robustness} if found else {}
+        about = {"model": recipe.name, "base": recipe.base, "negation_pairs": found.negation if found else None}
+        write_scores(output_dir / SCORES_FILE, scores, packages=MEASURED_WITH, further=further, **about)
         if recipe.samples is not None:
             for name in (samples.FILE, curve.FILE):
                 shutil.copyfile(fitted.folder / name, output_dir / name)
-        run = _run(fitted, output_dir, measure.outputs)
+        run = _run(fitted, output_dir, measure.outputs, found)
         (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
     seconds = time.monotonic() - began
     return TrainReport(output_dir, tuple(scores), _shipped_bytes(output_dir), fitted.steps, fitted.tokens, seconds)
 
 
-def _run(fitted: Fitted, output_dir: Path, outputs: Sequence[Mapping[str, str]]) -> Run:
+def _run(fitted: Fitted, output_dir: Path, outputs: Sequence[Mapping[str, str]], found: Scrutiny | None) -> Run:
     parameters = list(fitted.model.parameters())
     cuda, last, file = torch.cuda.is_available(), fitted.steps, output_dir / CALIBRATION_FILE
     return Run(
@@ -101,6 +104,7 @@ def _run(fitted: Fitted, output_dir: Path, outputs: Sequence[Mapping[str, str]])
         samples=tuple(line for line in samples.read_samples(fitted.folder / samples.FILE) if line["step"] == last),
         calibration=json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {},
         outputs=tuple(outputs),
+        scrutiny=found,
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from llm_core.catalog import CATALOG_PATH, parse_catalog
+from llm_core.catalog import CATALOG_PATH, LABELLED_HEADS, parse_catalog
 from llm_core.errors import LlmCoreError, WeightsError
 from llm_core.evaluation.scores import SCORES_FILE, read_scores
 from llm_core.files import replacing
@@ -76,7 +76,7 @@ def complete(template: dict[str, Any], folder: Path) -> dict[str, Any]:
     if not converted:
         entry["parameters"] = sum(count_parameters(path) for path in weights)
     entry["download_bytes"] = sum(path.stat().st_size for path in paths)
-    if entry["head"] == "sequence_classification":
+    if entry["head"] in LABELLED_HEADS:
         entry["labels"] = read_labels(folder / "config.json")
     entry["files"] = [{"name": path.name, "sha256": digest(path), "size": path.stat().st_size} for path in paths]
     entry["scores"] = list(_scores(folder / SCORES_FILE))

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
-SLUGS = ("classify", "sentiment", "translate", "answer", "complete", "generate")
+SLUGS = ("classify", "sentiment", "translate", "answer", "entities", "complete", "generate")
 ANSWER_MS = 60_000
 """Loading a model on a busy machine is part of the first answer."""
 

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_core.data.collators import IGNORED
-from llm_core.data.tagging import Entity, entities, in_characters, repaired, tag_features, tag_windows, word_tags
-from llm_core.data.words import character_ranges
+from llm_core.data.tagging import (
+    Entity,
+    TagWindow,
+    best_tags,
+    entities,
+    entity_scores,
+    in_characters,
+    repaired,
+    tag_features,
+    tag_windows,
+    touched_tags,
+    word_logits,
+)
+from llm_core.data.words import character_ranges, joined
 from llm_core.errors import InputError
 
 LABELS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG"]
+
+
+def word_tags(windows: list[TagWindow], predictions: list[list[int]], labels: list[str], words: int) -> list[str]:
+    """Tags of a model that is sure of `predictions`."""
+    return best_tags(word_logits(windows, [9 * np.eye(len(labels))[row] for row in predictions], words, labels), labels)
+
+
 SENTENCE = st.lists(
     st.tuples(st.sampled_from(["the", "good", "abc", "z", "q7x9"]), st.sampled_from(LABELS)), min_size=1
 )
@@ -67,6 +88,23 @@ def test_words_without_pieces_are_outside(tokenizer: Any) -> None:
     assert word_tags(windows, predictions, LABELS, 3) == ["B-PER", "O", "B-PER"]
 
 
+def test_the_likeliest_proper_tags_win() -> None:
+    draw, labels = np.random.default_rng(0), LABELS
+    for words in (1, 2, 4):
+        logits = draw.normal(size=(words, len(labels)))
+        paths = itertools.product(range(len(labels)), repeat=words)
+        proper = [path for path in paths if (tags := [labels[place] for place in path]) == repaired(tags)]
+        best = max(proper, key=lambda path: sum(row[place] for row, place in zip(logits, path, strict=True)))
+        assert best_tags(logits, labels) == [labels[place] for place in best]
+    assert best_tags(np.empty((0, len(labels))), labels) == []
+
+
+def test_an_entity_is_as_sure_as_its_least_sure_word() -> None:
+    tags = ["B-PER", "I-PER", "O", "B-ORG"]
+    probabilities = np.array([[0.1, 0.9, 0, 0, 0], [0.3, 0, 0.7, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0.6, 0.4]])
+    assert entity_scores(entities(tags), tags, probabilities, LABELS) == pytest.approx([0.7, 0.6])
+
+
 @pytest.mark.parametrize(
     ("tags", "proper"),
     [
@@ -88,6 +126,12 @@ def test_entities_point_at_characters() -> None:
     found = entities(tags)
     assert found == [Entity("PER", 0, 2), Entity("LOC", 3, 5)]
     assert [text[e.first : e.last] for e in in_characters(found, ranges)] == ["王明", "New York"]
+
+
+def test_entities_are_said_of_the_words_they_touch() -> None:
+    text, places = joined(["He", "left", "New", "York", "."])
+    assert text == "He left New York ."
+    assert touched_tags(places, [("PER", 0, 2), ("LOC", 8, 14)]) == ["B-PER", "O", "B-LOC", "I-LOC", "O"]
 
 
 def test_mistakes_are_named(tokenizer: Any) -> None:

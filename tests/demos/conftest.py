@@ -13,6 +13,7 @@ from tests.demos.site import Site, inside_a_loop
 from tests.support.echo import echo_encoder, echo_engine, echo_spec
 
 SENTIMENTS = ("positive", "neutral", "negative")
+TAGS = ("O", "B-PER", "I-PER")
 TOPICS = ("sports", "business")
 
 
@@ -27,6 +28,7 @@ def site() -> Iterator[Site]:
         echo_encoder("feelings", **{**head, "tasks": ("sentiment",)}, labels=SENTIMENTS),
         echo_encoder("topics", **head, labels=TOPICS, label_set="ag_news"),
         echo_encoder("reader", head="span_extraction", tasks=("answer",)),
+        echo_encoder("tagger", head="token_classification", tasks=("entities",), labels=TAGS),
         echo_spec("translator", head="seq2seq", tasks=("translate",), language_pairs=(("en", "zh"), ("zh", "en"))),
         backend=backend,
     )

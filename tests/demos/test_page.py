@@ -41,6 +41,7 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> float:
         ("/sentiment", ["positive and positive"], {"label", "scores"}),
         ("/translate", ["Good morning.", "en", "zh"], {"text"}),
         ("/answer", ["what is the lighthouse", "The lighthouse stands here."], {"answer", "start", "end", "score"}),
+        ("/entities", ["Ada met Alan."], {"entities"}),
         ("/complete", ["def add(a, b):"], {"text"}),
         ("/generate", ["one two"], {"text"}),
     ],
@@ -123,7 +124,7 @@ def test_page_is_protected_and_large_bodies_are_refused(site: Site) -> None:
 
 def test_tools_are_described_for_assistants(site: Site) -> None:
     tools = {tool["name"]: tool for tool in httpx.get(f"{site.address}/gradio_api/mcp/schema").json()}
-    assert set(tools) == {"classify", "sentiment", "translate", "answer", "complete", "generate"}
+    assert set(tools) == {"classify", "sentiment", "translate", "answer", "entities", "complete", "generate"}
     for tool in tools.values():
         assert len(tool["description"]) > 20
         for name, parameter in tool["inputSchema"]["properties"].items():

@@ -9,9 +9,11 @@ import pytest
 
 from demos.answer import _read_upload, mark_answer
 from demos.classify import OWN_EXAMPLES, OWN_LABELS, READY, split_labels, to_request
+from demos.entities import mark_entities, table_of
 from demos.generate import color_tokens, plain_history
 from demos.sentiment import mark_sentences
 from llm_core.tasks.answer import AnswerResult
+from llm_core.tasks.entities import EntitiesResult, Entity, Mention
 from llm_core.tasks.sentiment import SentenceSentiment, SentimentResult
 from llm_core.types import Token
 
@@ -36,6 +38,18 @@ def test_marked_sentences_add_up_to_the_text() -> None:
     marked = mark_sentences(text, result)
     assert "".join(piece for piece, _ in marked) == text
     assert [piece for piece in marked if piece[1]] == [("Good.", "positive"), ("Bad!", "negative")]
+
+
+def test_marked_entities_add_up_to_the_text_and_names_are_counted() -> None:
+    text = " Ada met Alan. Ada left.\n"
+    places = ((1, 4, 0.9), (9, 13, 0.8), (15, 18, 0.95))
+    found = tuple(Entity(text=text[s:e], label="PER", start=s, end=e, score=score) for s, e, score in places)
+    ada = Mention(text="Ada", label="PER", count=2, sentences=2, score=0.95)
+    result = EntitiesResult(entities=found, mentions=(ada,), sentences=2)
+    marked = mark_entities(text, result)
+    assert "".join(piece for piece, _ in marked) == text
+    assert [piece for piece in marked if piece[1]] == [("Ada", "PER"), ("Alan", "PER"), ("Ada", "PER")]
+    assert table_of(result) == [["Ada", "PER", 2, 2, "95%"]]
 
 
 def answered(answer: str, start: int) -> AnswerResult:

@@ -13,6 +13,7 @@ from transformers import (
     BertConfig,
     BertForQuestionAnswering,
     BertForSequenceClassification,
+    BertForTokenClassification,
     BertModel,
     BertTokenizerFast,
 )
@@ -21,11 +22,14 @@ from llm_core.catalog import ModelSpec
 
 WORDS = "the a cat dog sat ran on mat hill good bad news sport market who where when did is was in of blue red".split()
 LABELS = ("negative", "neutral", "positive")
+TAGS = ("O", "B-PER", "I-PER")
+_NAMES = {"sequence_classification": LABELS, "token_classification": TAGS}
 LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS, *(f"##{c}" for c in LETTERS), *".,?!"]
 _KINDS: dict[str, Any] = {
     "embedding": BertModel,
     "sequence_classification": BertForSequenceClassification,
+    "token_classification": BertForTokenClassification,
     "span_extraction": BertForQuestionAnswering,
 }
 
@@ -38,14 +42,15 @@ def tiny_config(**fields: Any) -> BertConfig:
     )  # fmt: skip
 
 
-def label_fields() -> dict[str, Any]:
-    return {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
+def label_fields(head: str) -> dict[str, Any]:
+    names = _NAMES.get(head, ())
+    return {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}} if names else {}
 
 
 def save_checkpoint(directory: Path, head: str = "embedding", seed: int = 0) -> Path:
     """A whole model with random weights."""
     torch.manual_seed(seed)
-    fields = label_fields() if head == "sequence_classification" else {}
+    fields = label_fields(head)
     model = _KINDS[head](tiny_config(**fields))
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.15)
@@ -72,9 +77,10 @@ def _save_adapter(base: Path, directory: Path, head: str, seed: int, **options: 
     from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
     torch.manual_seed(seed)
-    fields = label_fields() if head == "sequence_classification" else {}
+    fields = label_fields(head)
     model = _KINDS[head].from_pretrained(base, config=tiny_config(**fields))
-    task = TaskType.SEQ_CLS if fields else TaskType.QUESTION_ANS
+    tasks = {"sequence_classification": TaskType.SEQ_CLS, "token_classification": TaskType.TOKEN_CLS}
+    task = tasks.get(head, TaskType.QUESTION_ANS)
     settings: dict[str, Any] = {"r": 4, "lora_alpha": 8, "target_modules": r".*\.(query|key|value|dense)", **options}
     adapted = get_peft_model(model, LoraConfig(task_type=task, **settings))
     for name, parameter in adapted.named_parameters():
@@ -90,14 +96,14 @@ def _save_adapter(base: Path, directory: Path, head: str, seed: int, **options: 
 
 def encoder_spec(model_id: str = "tiny", head: str = "embedding", **fields: Any) -> ModelSpec:
     """A catalogue entry of a tiny encoder."""
-    tasks = {"embedding": ["embed"], "sequence_classification": ["sentiment"], "span_extraction": ["answer"]}[head]
+    tasks = {"embedding": "embed", "sequence_classification": "sentiment", "token_classification": "entities"}
     defaults: dict[str, Any] = {
-        "title": "Tiny", "summary": "random", "tier": "embedded", "tasks": tuple(tasks), "languages": ("en",),
+        "title": "Tiny", "summary": "random", "tier": "embedded", "languages": ("en",),
+        "tasks": (tasks.get(head, "answer"),),
         "backend": "transformers", "head": head, "licence": "Apache-2.0", "parameters": 1, "context_length": 160,
         "memory_bytes": 1, "download_bytes": 1, "hub": {"repo": "somebody/tiny", "revision": "main"},
     }  # fmt: skip
-    if head == "sequence_classification":
-        defaults["labels"] = LABELS
+    defaults["labels"] = _NAMES.get(head, ())
     return ModelSpec.model_validate({"id": model_id, **defaults, **fields})
 
 

@@ -11,10 +11,15 @@ from llm_core.training.recipe import Recipe
 
 
 def test_words_of_a_list_become_running_text(scratch: Callable[..., Recipe], tmp_path: Path) -> None:
-    rows = [["我", "爱", "北京", "，", "真", "的", "。"], ["He", "left", "."], ["用", "Java", "和", "C", "写", "！"]]
+    rows = [
+        ["我", "爱", "北京", "，", "真", "的", "。"],
+        ["He", "left", "."],
+        ["用", "Java", "和", "C", "写", "！"],
+        list("共2339元"),
+    ]
     (tmp_path / "names").mkdir()
     lines = [json.dumps({"tokens": words}) + "\n" for words in rows]
     (tmp_path / "names" / "train.jsonl").write_text("".join(lines), encoding="utf-8")
     recipe = scratch("masked_lm", data=[{"name": "names", "licence": "MIT", "fields": ["tokens"]}])
     texts = [row["text"] for row in Mixture(recipe, tmp_path).training()]
-    assert texts == ["我爱北京，真的。", "He left .", "用Java和C写！"]
+    assert texts == ["我爱北京，真的。", "He left .", "用Java和C写！", "共2339元"]

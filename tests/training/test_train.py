@@ -56,6 +56,11 @@ def test_a_classifier_ships_and_loads_by_plain_peft(
     assert read_scores(report.model_dir / "scores.json") == report.scores
     card = (report.model_dir / "README.md").read_text(encoding="utf-8")
     assert "free for research" in card and "research or non-commercial use only" in card and "Films only." in card
+    assert "| majority | tfidf | ngrams |" in card and "| upper case |" in card and card.count("(reference: ") == 10
+    told = json.loads((report.model_dir / "scores.json").read_text())
+    assert [len(told["baselines"][name]) for name in ("majority", "tfidf", "ngrams")] == [2, 2, 2]
+    assert told["baselines"]["tfidf"][0]["value"] > told["baselines"]["majority"][0]["value"]
+    assert "negation_pairs" not in told, "poor and great are no sentiment"
     assert json.loads((report.model_dir / "calibration.json").read_text())["temperature"] > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ def test_a_tagger_finds_the_names_and_loads_in_transformers(base_dir: Path, data
             "labels": ["O", "B-WORK", "I-WORK"],
             "max_length": 32,
             "stride": 4,
+            "mark_capitals": True,
+            "calibrate_on": ["names"],
             "data": [{"name": "names", "licence": "MIT", "tags": {"FILM": "WORK"}}],
             "scores": [{"data": "names", "metrics": ["f1"]}],
             "tuning": {"hidden_dropout": 0.0},
@@ -96,6 +99,10 @@ def test_a_tagger_finds_the_names_and_loads_in_transformers(base_dir: Path, data
     model_dir = tmp_path / "m"
     report = train(recipe, base_dir=base_dir, data_dir=data_dir, output_dir=model_dir, work_dir=tmp_path / "run")
     assert report.scores[0].value > 0.95
+    fitted = json.loads((model_dir / "calibration.json").read_text())
+    assert fitted["mark_capitals"] is True and 0.2 <= fitted["temperature"] <= 5
+    card = (model_dir / "README.md").read_text(encoding="utf-8")
+    assert "least sure word" in card and "(WORK)** (reference: " in card
     rows = load_rows("names", "validation", data_dir)
     expected = [{**row, "tags": [tag.replace("FILM", "WORK") for tag in row["tags"]]} for row in rows]
     predict: Any = open_predictor(model_dir)

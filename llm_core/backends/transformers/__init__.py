@@ -41,7 +41,7 @@ class TransformersBackend:
 
 
 def _opener(head: str) -> Opener:
-    if head in ("embedding", "sequence_classification", "span_extraction"):
+    if head in ("embedding", "sequence_classification", "token_classification", "span_extraction"):
         from llm_core.backends.transformers.encoder import open_encoder
 
         return open_encoder

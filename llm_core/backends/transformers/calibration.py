@@ -1,10 +1,11 @@
 """Numbers that turn a model's scores into honest probabilities, fitted on validation data and kept beside the
 weights.
 
-``calibration.json`` holds, for classifiers, ``temperature`` (Guo et al. 2017, arXiv:1706.04599) and for span
+``calibration.json`` holds, for classifiers and taggers, ``temperature`` (Guo et al. 2017, arXiv:1706.04599); for span
 extraction ``no_answer_threshold``, the margin (span score − null score) above which a span is shown, and the logistic
 curve ``answer_is_right`` (``slope``, ``intercept``) over margins; for translators ``low_log_probability``, the mean
-log-probability of a token below which a sentence is outside what the model knows.
+log-probability of a token below which a sentence is outside what the model knows. For taggers it also says how the
+model is to be asked: ``mark_capitals``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Calibration:
     """Margin from which a span is shown."""
     slope: float = 1.0
     intercept: float = 0.0
+    mark_capitals: bool = False
+    """Whether a tagger is told by token types which words have capital letters."""
     low_log_probability: float | None = None
     """At most 0; ``None`` for a translator that was not calibrated."""
 
@@ -57,6 +60,7 @@ def read_calibration(directory: Path) -> Calibration:
         no_answer_threshold=_number(values, "no_answer_threshold", 0.0, directory),
         slope=_number(curve, "slope", 1.0, directory),
         intercept=_number(curve, "intercept", 0.0, directory),
+        mark_capitals=values.get("mark_capitals") is True,
         low_log_probability=_number(values, "low_log_probability", 0.0, directory)
         if "low_log_probability" in values
         else None,

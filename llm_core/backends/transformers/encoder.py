@@ -1,4 +1,5 @@
-"""Encoders in memory: embeddings and classification over texts of any length; the base class of span extraction.
+"""Encoders in memory: embeddings and classification over texts of any length; the base class of span extraction and of
+tagging.
 
 Weights are loaded in float32, adapters merged, then cast to the device's format; heads stay in float32, because
 logits in bfloat16 have steps that show in probabilities. Texts longer than the model reads are covered by overlapping
@@ -23,6 +24,7 @@ from transformers import (
     AutoModel,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
 )
 from transformers.utils import logging as transformers_logging
@@ -40,7 +42,7 @@ from llm_core.backends.transformers.token_batches import (
     batches_by_length,
     padded,
 )
-from llm_core.catalog import ModelSpec
+from llm_core.catalog import LABELLED_HEADS, ModelSpec
 from llm_core.errors import WeightsError
 from llm_core.types import CancelToken
 
@@ -49,6 +51,7 @@ Array = NDArray[np.float32]
 _AUTO_CLASSES: dict[str, Any] = {
     "embedding": AutoModel,
     "sequence_classification": AutoModelForSequenceClassification,
+    "token_classification": AutoModelForTokenClassification,
     "span_extraction": AutoModelForQuestionAnswering,
 }
 _LOCAL_ONLY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -72,10 +75,12 @@ def open_encoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         OutOfMemoryError: They do not fit.
     """
     from llm_core.backends.transformers.spans import SpanModel
+    from llm_core.backends.transformers.tags import TagModel
 
     kinds: dict[str, type[EncoderModel]] = {
         "embedding": EmbeddingModel,
         "sequence_classification": ClassifierModel,
+        "token_classification": TagModel,
         "span_extraction": SpanModel,
     }
     with loading(spec.id):
@@ -94,7 +99,7 @@ def _load_model(spec: ModelSpec, files: ModelFiles) -> Any:
     check_checkpoint(weights)
     read_json(files.directory / "config.json")
     config = AutoConfig.from_pretrained(files.directory, **_LOCAL_ONLY)
-    if spec.head == "sequence_classification":
+    if spec.head in LABELLED_HEADS:
         _check_labels(spec, config)
     model, report = _AUTO_CLASSES[spec.head].from_pretrained(
         weights,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_core.backends.base import Classifies, Embeds, ExtractsSpans, LoadedModel, ModelFiles, Span
+from llm_core.backends.base import Classifies, Embeds, ExtractsSpans, LoadedModel, ModelFiles, Span, Tags
 from llm_core.backends.transformers import TransformersBackend
 from llm_core.backends.transformers.calibration import Calibration, read_calibration
 from llm_core.backends.transformers.encoder import open_encoder
@@ -23,7 +25,7 @@ from llm_core.errors import BackendError, CancelledError, OutOfMemoryError, Weig
 from llm_core.types import CancelToken
 from tests.support.encoders import LABELS, WORDS, edit_json, encoder_spec, save_checkpoint
 
-HEADS = ("embedding", "sequence_classification", "span_extraction")
+HEADS = ("embedding", "sequence_classification", "span_extraction", "token_classification")
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=60).map(" ".join)
 
 
@@ -37,7 +39,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_capabilities(models: dict[str, Any]) -> None:
-    for head, capability in zip(HEADS, (Embeds, Classifies, ExtractsSpans), strict=True):
+    for head, capability in zip(HEADS, (Embeds, Classifies, ExtractsSpans, Tags), strict=True):
         assert isinstance(models[head], capability) and isinstance(models[head], LoadedModel)
     assert not isinstance(models["embedding"], Classifies) and not isinstance(models["span_extraction"], Embeds)
 
@@ -185,6 +187,40 @@ def test_a_long_context_is_searched_to_its_end(models: dict[str, Any]) -> None:
     spans = model.extract(["who ran?"] * 2, [filler, filler + "blue of red market"], CancelToken())
     assert spans[0] != spans[1] or spans[1].end <= len(filler)
     assert model.extract([], [], CancelToken()) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(texts, min_size=1, max_size=4))
+def test_entities_are_words_of_their_texts(models: dict[str, Any], batch: list[str]) -> None:
+    found = models["token_classification"].tag(batch, CancelToken())
+    for text, spans in zip(batch, found, strict=True):
+        assert all(text[span.start : span.end].split()[0] in WORDS for span in spans)
+        assert all(span.label == "PER" and 0 < span.score <= 1 for span in spans)
+        assert all(before.end <= span.start for before, span in itertools.pairwise(spans))
+    alone = [models["token_classification"].tag([text], CancelToken())[0] for text in batch]
+    assert [[(s.start, s.end) for s in spans] for spans in alone] == [[(s.start, s.end) for s in own] for own in found]
+
+
+def test_entities_of_a_long_text_are_found_to_its_end(models: dict[str, Any]) -> None:
+    model = models["token_classification"]
+    (spans,) = model.tag(["the cat sat on the mat. " * 80], CancelToken())
+    assert (
+        spans and spans[-1].end > 1500 and model.tag([], CancelToken()) == [] and model.tag([""], CancelToken()) == [[]]
+    )
+
+
+def test_capitals_are_told_where_the_calibration_says_so(tmp_path: Path) -> None:
+    spec, files = (
+        encoder_spec(head="token_classification"),
+        ModelFiles(save_checkpoint(tmp_path, "token_classification")),
+    )
+    asked = ["Blue market who ran", "blue market who ran"]
+    plain = open_encoder(spec, files, "cpu", torch.float32).tag(asked, CancelToken())  # type: ignore[attr-defined]
+    assert [s.score for s in plain[0]] == pytest.approx([s.score for s in plain[1]])
+    (tmp_path / "calibration.json").write_text(json.dumps({"mark_capitals": True}))
+    told = open_encoder(spec, files, "cpu", torch.float32).tag(asked, CancelToken())  # type: ignore[attr-defined]
+    assert [(s.start, s.score) for s in told[1]] == [(s.start, s.score) for s in plain[1]]
+    assert [s.score for s in told[0]] != pytest.approx([s.score for s in told[1]])
 
 
 def reference_span(offsets: list[tuple[int, int]], logits: np.ndarray) -> float:

@@ -1,0 +1,121 @@
+"""Named entities: the persons, organisations and places that a text names, marked in it and counted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import gradio as gr
+
+from demos._api import Record, serve
+from demos._demo import Demo, DemoContext
+from demos._handler import Updates
+from demos._stream import View
+from demos._workbench import Workbench
+from llm_core.tasks.entities import KINDS, TASK, EntitiesResult
+
+COLOURS = dict(zip(KINDS, ("#2563eb", "#d97706", "#059669"), strict=True))
+EXAMPLES = {
+    "Press release": (
+        "Siemens will open a second research centre in Toronto next spring. Mayor Olivia Chow welcomed the decision, "
+        "which Roland Busch, head of Siemens, announced in Munich on Tuesday. The University of Toronto is to be a "
+        "partner, and so is McGill University in Montreal."
+    ),
+    "Travel diary": (
+        "From Lisbon we took the train to Porto, where Inês was waiting. Her brother Miguel works for TAP there. "
+        "Porto in the rain is lovelier than Lisbon in the sun, says Inês."
+    ),
+    "History": (
+        "Marie Curie was born in Warsaw and studied at the Sorbonne in Paris. With Pierre Curie she discovered "
+        "polonium, named after Poland; the Radium Institute in Paris was founded for her."
+    ),
+    "Support mail": (
+        "Hello, this is Janet Okafor from Brightwater Logistics. Our Nairobi office cannot log in since this morning; "
+        "Mombasa works. Could Tom from your team call me, please?"
+    ),
+    "新闻": (
+        "阿里巴巴集团在杭州宣布，张勇将卸任董事会主席。蔡崇信接任后，将与浙江大学和清华大学扩大合作，"
+        "在杭州和北京各建一个研究中心。"
+    ),
+}
+
+
+def build(ctx: DemoContext) -> None:
+    """See `Demo.build`."""
+    bench = Workbench(ctx, DEMO.slug, TASK)
+    with bench.frame():
+        with bench.fields():
+            text = gr.Textbox(
+                lines=6, max_lines=14, label=ctx.t("common.text"), placeholder=ctx.t("common.text_placeholder")
+            )
+        with bench.results():
+            marked = gr.HighlightedText(
+                label=ctx.t("entities.result"),
+                color_map=COLOURS,
+                show_legend=True,
+                elem_classes=["wrapped", "steady"],
+                show_whitespaces=False,
+            )
+            gr.Markdown(ctx.t("entities.legend"), elem_classes=["note"])
+        with bench.details():
+            counted = gr.Dataframe(
+                headers=[
+                    ctx.t("entities.name"),
+                    ctx.t("entities.kind"),
+                    ctx.t("entities.count"),
+                    ctx.t("entities.sentences"),
+                    ctx.t("entities.score"),
+                ],
+                datatype=["str", "str", "number", "number", "str"],
+                label=ctx.t("entities.counted"),
+                interactive=False,
+                wrap=True,
+                max_height=420,
+                elem_id="entities-counted",
+                elem_classes=["counted"],
+            )
+        bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
+
+    def render(view: View, text: str) -> Updates:
+        return {marked: mark_entities(text, view.result), counted: table_of(view.result)}
+
+    bench.connect(inputs=[text], outputs=[marked, counted], to_request=lambda text: {"text": text}, render=render)
+
+
+def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:
+    """The whole text in pieces, each entity with its type, what lies between with none."""
+    pieces: list[tuple[str, str | None]] = []
+    position = 0
+    for entity in result.entities:
+        pieces += [(text[position : entity.start], None), (entity.text, entity.label)]
+        position = entity.end
+    return [piece for piece in [*pieces, (text[position:], None)] if piece[0]]
+
+
+def table_of(result: EntitiesResult) -> list[list[Any]]:
+    """A row for each name: name, type, how often, in how many sentences, how sure at best."""
+    return [[each.text, each.label, each.count, each.sentences, f"{each.score:.0%}"] for each in result.mentions]
+
+
+def endpoint(ctx: DemoContext) -> Callable[..., Any]:
+    """See `Demo.endpoint`."""
+
+    async def entities(
+        text: str, model: str = "auto", request: gr.Request | None = None
+    ) -> AsyncGenerator[Record, None]:
+        """Find the persons, organisations and places that a text names.
+
+        Args:
+            text: What to read, such as a news item; at most 20,000 characters.
+            model: Catalogue id of the model to use; auto takes the best one that is available.
+
+        Returns:
+            A record with entities (each with text, label, start, end and score), model and seconds.
+        """
+        async for record in serve(ctx, TASK, {"text": text}, model, request):
+            yield record
+
+    return entities
+
+
+DEMO = Demo(slug="entities", order=45, icon="⌖", task=TASK, build=build, endpoint=endpoint)
