@@ -20,6 +20,7 @@ from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
 
 _ASSETS = Path(__file__).with_name("assets")
+_STYLES = ("page", "pairs", "mentions")
 _FONTS = (
     "Inter",
     "system-ui",
@@ -74,7 +75,9 @@ def launch_options() -> dict[str, Any]:
     """Keyword arguments for `launch`: looks, languages, and what is not let in or out."""
     return {
         "theme": _theme(),
-        "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "pairs")),
+        "css": "\n".join(
+            (_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "pairs", "mentions")
+        ),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
         "i18n": translations(),
         "footer_links": ["api", "settings"],

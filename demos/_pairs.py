@@ -1,20 +1,16 @@
 """The view of sentences beside their translations: what the browser draws, as data.
-
-Text of visitors and models reaches the browser as JSON in which no ``<`` or ``>`` is left, and ``assets/pairs.js``
-makes text nodes of it; the template is constant. So nothing of it can become markup.
+See `_drawn` for how it gets there.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from demos._i18n import words
+from demos._drawn import drawn_view, encoded
 from demos._workbench import PRIVATE
 from llm_core.tasks.translate import Alignment, SentencePair, TranslateResult
 
@@ -22,9 +18,6 @@ MAX_SHOWN = 300
 """Sentences; a browser draws more of them too slowly."""
 _LEAST_WEIGHT = 0.12
 """Weaker links would light half the sentence."""
-_SCRIPT = (Path(__file__).with_name("assets") / "pairs.js").read_text(encoding="utf-8")
-_TEMPLATE = '<div class="pairs-root"></div>'
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 Segment = tuple[str, int]
 """Text, and the number of the word that it is; -1 is none."""
@@ -32,15 +25,7 @@ Segment = tuple[str, int]
 
 def pairs_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_pairs` gives, or empty."""
-    return gr.HTML(
-        "",
-        html_template=_TEMPLATE,
-        js_on_load=_SCRIPT,
-        apply_default_css=False,
-        label=words("pairs"),
-        elem_id=elem_id,
-        elem_classes=["pairs"],
-    )
+    return drawn_view("pairs", elem_id)
 
 
 def let_choose(view: gr.HTML, result: Component) -> None:
@@ -72,7 +57,7 @@ def describe_pairs(
     for row, number in zip(rows, shown, strict=True):
         row["place"] = places[result.sentences[number].unit] if places else ""
     back = result.back_translation
-    return _encoded(
+    return encoded(
         {
             "title": title,
             "source": result.source,
@@ -151,9 +136,3 @@ def segments(text: str, spans: Sequence[tuple[int, int]], wanted: set[int]) -> l
         pieces += [(text[cursor:start], -1)] * (start > cursor) + [(text[start:end], number)]
         cursor = end
     return pieces + [(text[cursor:], -1)] * (cursor < len(text))
-
-
-def _encoded(value: dict[str, Any]) -> str:
-    """JSON that stays data wherever it lands: no markup, template or marker of a translated string is left in it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.translate(_ESCAPES).replace("__i18n__", "\\u005f_i18n__")

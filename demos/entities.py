@@ -10,6 +10,7 @@ import gradio as gr
 from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
+from demos._mentions import describe_mentions, mentions_view
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.tasks.entities import KINDS, TASK, EntitiesResult
@@ -58,26 +59,11 @@ def build(ctx: DemoContext) -> None:
             )
             gr.Markdown(ctx.t("entities.legend"), elem_classes=["note"])
         with bench.details():
-            counted = gr.Dataframe(
-                headers=[
-                    ctx.t("entities.name"),
-                    ctx.t("entities.kind"),
-                    ctx.t("entities.count"),
-                    ctx.t("entities.sentences"),
-                    ctx.t("entities.score"),
-                ],
-                datatype=["str", "str", "number", "number", "str"],
-                label=ctx.t("entities.counted"),
-                interactive=False,
-                wrap=True,
-                max_height=420,
-                elem_id="entities-counted",
-                elem_classes=["counted"],
-            )
+            counted = mentions_view("entities-counted")
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:
-        return {marked: mark_entities(text, view.result), counted: table_of(view.result)}
+        return {marked: mark_entities(text, view.result), counted: describe_mentions(view.result)}
 
     bench.connect(inputs=[text], outputs=[marked, counted], to_request=lambda text: {"text": text}, render=render)
 
@@ -90,11 +76,6 @@ def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | No
         pieces += [(text[position : entity.start], None), (entity.text, entity.label)]
         position = entity.end
     return [piece for piece in [*pieces, (text[position:], None)] if piece[0]]
-
-
-def table_of(result: EntitiesResult) -> list[list[Any]]:
-    """A row for each name: name, type, how often, in how many sentences, how sure at best."""
-    return [[each.text, each.label, each.count, each.sentences, f"{each.score:.0%}"] for each in result.mentions]
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:
@@ -118,4 +99,4 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
     return entities
 
 
-DEMO = Demo(slug="entities", order=45, icon="⌖", task=TASK, build=build, endpoint=endpoint)
+DEMO = Demo(slug="entities", order=45, icon="◈", task=TASK, build=build, endpoint=endpoint)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import gradio as gr
 import pytest
 
+from demos._mentions import describe_mentions
 from demos.answer import _read_upload, mark_answer
 from demos.classify import OWN_EXAMPLES, OWN_LABELS, READY, split_labels, to_request
-from demos.entities import mark_entities, table_of
+from demos.entities import mark_entities
 from demos.generate import color_tokens, plain_history
 from demos.sentiment import mark_sentences
 from llm_core.tasks.answer import AnswerResult
@@ -49,7 +51,7 @@ def test_marked_entities_add_up_to_the_text_and_names_are_counted() -> None:
     marked = mark_entities(text, result)
     assert "".join(piece for piece, _ in marked) == text
     assert [piece for piece in marked if piece[1]] == [("Ada", "PER"), ("Alan", "PER"), ("Ada", "PER")]
-    assert table_of(result) == [["Ada", "PER", 2, 2, "95%"]]
+    assert json.loads(describe_mentions(result)) == {"rows": [["Ada", "PER", 2, 2, 0.95]], "more": 0, "read": 2}
 
 
 def answered(answer: str, start: int) -> AnswerResult:

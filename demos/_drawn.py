@@ -1,0 +1,42 @@
+"""Views that the browser draws from data: a constant template, a script in ``assets/`` and a value in JSON.
+
+Text of visitors and models reaches the browser as JSON in which no ``<`` or ``>`` is left, and the scripts make text
+nodes of it. So nothing of it can become markup.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demos._i18n import words
+
+_ASSETS = Path(__file__).with_name("assets")
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
+
+
+def drawn_view(name: str, elem_id: str) -> gr.HTML:
+    """The component; its value is what `encoded` gives, or empty.
+
+    Args:
+        name: Of the script, of the table of strings it may show, and of its class of styles.
+        elem_id: Unique on the page.
+    """
+    return gr.HTML(
+        "",
+        html_template=f'<div class="{name}-root"></div>',
+        js_on_load=(_ASSETS / f"{name}.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        label=words(name),
+        elem_id=elem_id,
+        elem_classes=[name],
+    )
+
+
+def encoded(value: dict[str, Any]) -> str:
+    """JSON that stays data wherever it lands: no markup, template or marker of a translated string is left in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(_ESCAPES).replace("__i18n__", "\\u005f_i18n__")
