@@ -18,6 +18,9 @@ from llm_core.model.transformer import Transformer
 class Model(nn.Module):
     """A Transformer and a head."""
 
+    fresh_parts: tuple[str, ...] = ()
+    """What the checkpoint that was loaded had not: these parts started random."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config, self.transformer = config, Transformer(config)

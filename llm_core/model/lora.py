@@ -18,8 +18,13 @@ from llm_core.model.heads import Model
 
 TARGETS = r"transformer\..*\.blocks\..*|pooler"
 """What is wrapped unless told otherwise: every linear layer of the blocks, and BERT's pooler."""
-TRAINED_WHOLE = ("classifier", "span")
-"""Heads that start random: they are trained with the adapter and belong to it."""
+HEADS = ("classifier", "span")
+"""Of tasks: they are trained with the adapter and belong to it."""
+
+
+def trained_whole(model: Model) -> tuple[str, ...]:
+    """Parts beside the Transformer that an adapter holds as they are: a task's head, and what its base had not."""
+    return tuple(dict.fromkeys((*HEADS, *model.fresh_parts)))
 
 
 class LoraLinear(nn.Linear):
@@ -46,15 +51,17 @@ class LoraLinear(nn.Linear):
 
 
 def add_lora(model: Model, rank: int, alpha: float, dropout: float = 0.0, targets: str = TARGETS) -> None:
-    """Wraps the linear layers whose names `targets` matches; freezes all but the adapter and `TRAINED_WHOLE`.
+    """Wraps the linear layers whose names `targets` matches; freezes all but the adapter and `trained_whole`.
 
     A ValueError says that there is no such layer, or that one has an adapter already.
     """
-    chosen = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear) and re.fullmatch(targets, n)]
+    whole = trained_whole(model)
+    linear = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear) and not n.startswith(whole)]
+    chosen = [(name, layer) for name, layer in linear if re.fullmatch(targets, name)]
     if not chosen or any(isinstance(layer, LoraLinear) for _, layer in chosen):
         raise ValueError(f"targets ({targets}) must match linear layers, none of them adapted already")
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name.startswith(TRAINED_WHOLE))
+        parameter.requires_grad_(name.startswith(whole))
     for name, layer in chosen:
         model.set_submodule(name, LoraLinear(layer, rank, alpha, dropout))
 
@@ -80,7 +87,7 @@ def unmerge(model: nn.Module) -> None:
             layer.weight.data, layer.unmerged = layer.unmerged.to(layer.weight), None
 
 
-def adapter_state(model: nn.Module) -> dict[str, Tensor]:
-    """What belongs to the adapter, by name: every A and B, and the heads trained whole."""
-    wanted = (*TRAINED_WHOLE, *(f"{name}.lora_" for name in lora_layers(model)))
+def adapter_state(model: Model) -> dict[str, Tensor]:
+    """What belongs to the adapter, by name: every A and B, and what is trained whole."""
+    wanted = (*trained_whole(model), *(f"{name}.lora_" for name in lora_layers(model)))
     return {name: tensor for name, tensor in model.state_dict().items() if name.startswith(wanted)}

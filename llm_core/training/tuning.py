@@ -18,10 +18,11 @@ import torch
 from llm_core.errors import InputError
 from llm_core.model.convert import hub
 from llm_core.model.heads import Model
-from llm_core.model.lora import TARGETS, TRAINED_WHOLE, add_lora
+from llm_core.model.lora import HEADS as TASK_HEADS
+from llm_core.model.lora import TARGETS, add_lora, trained_whole
 from llm_core.training.objectives import Objective
 
-HEADS = (*TRAINED_WHOLE, "pooler", "transform", "transform_norm", "output", "output_bias")
+HEADS = (*TASK_HEADS, "pooler", "transform", "transform_norm", "output", "output_bias")
 """What stands behind the Transformer."""
 
 
@@ -78,7 +79,7 @@ def trainable(objective: Objective, model: Model) -> Model:
         add_lora(model, tuning.rank, tuning.alpha, tuning.lora_dropout)
     elif tuning.kind == "full":
         if tuning.ship == "adapter":
-            _only(model, lambda name: name.startswith(TRAINED_WHOLE) or _is_linear_weight(name))
+            _only(model, lambda name: name.startswith(trained_whole(model)) or _is_linear_weight(name))
     else:
         blocks = _chosen_blocks(objective, model) if tuning.kind == "partial" else ()
         _only(model, lambda name: name.partition(".")[0] in HEADS or name.startswith(tuple(blocks)))

@@ -186,6 +186,21 @@ class TestRefused:
             adapters.save(model, tmp_path)
 
 
+def test_a_pooler_that_the_base_has_not_travels_with_the_adapter(pair: Pair, tmp_path: Path) -> None:
+    """As masked-LM pre-training leaves a base."""
+    base, place = tmp_path / "base", tmp_path / "adapter"
+    pair("bert-masked-lm")[0].save_pretrained(base)
+    build = partial(SequenceClassifier, num_labels=3)
+    ours = trained(hub.load(base, build, fresh_head=True), rank=2, alpha=4)
+    assert set(ours.fresh_parts) == {"pooler", "classifier"} and "pooler" not in lora_layers(ours)
+    adapters.save(ours, place, base=str(base))
+    theirs = with_peft(BertForSequenceClassification.from_pretrained(base, num_labels=3), place)
+    assert_same(ours, theirs, batch("bert-sequence"))
+    again = hub.load(base, build, fresh_head=True)
+    adapters.load(again, place)
+    assert_same(again, theirs, batch("bert-sequence"))
+
+
 class TestLowRank:
     def full(self, pair: Pair, rank: int | None) -> tuple[Any, Any]:
         """A base, and the same fully fine-tuned by a change of `rank` (None: of every rank)."""

@@ -84,6 +84,7 @@ def load(
         raise WeightsError(f"{directory.name}: of another shape than the configuration says: {', '.join(wrong)}")
     state |= {name: _fresh(name, shapes[name], config).to(dtype) for name in missing}
     model.load_state_dict(state, assign=True)
+    model.fresh_parts = tuple(dict.fromkeys(name.partition(".")[0] for name in missing))
     return model.eval()
 
 

@@ -32,7 +32,7 @@ from llm_core.model.heads import (
     SpanExtractor,
     TokenClassifier,
 )
-from llm_core.model.lora import TARGETS, TRAINED_WHOLE, adapter_state, add_lora, lora_layers
+from llm_core.model.lora import TARGETS, adapter_state, add_lora, lora_layers, trained_whole
 
 TASKS: Mapping[type[Model], str | None] = {
     SequenceClassifier: "SEQ_CLS",
@@ -79,7 +79,7 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
         "lora_alpha": alpha,
         "lora_dropout": dropout,
         "target_modules": _pattern(to_hub(family, name) for name in layers),
-        "modules_to_save": [to_hub(family, name) for name, _ in model.named_children() if name in TRAINED_WHOLE],
+        "modules_to_save": [to_hub(family, name) for name, _ in model.named_children() if name in trained_whole(model)],
         "bias": "none",
     }
     state = {
@@ -131,7 +131,8 @@ def low_rank(before: Model, after: Model, rank: int, targets: str = TARGETS) -> 
         targets: See `add_lora`.
     """
     add_lora(before, rank, rank, targets=targets)
-    before.load_state_dict({n: t for n, t in after.state_dict().items() if n.startswith(TRAINED_WHOLE)}, strict=False)
+    whole = trained_whole(before)
+    before.load_state_dict({n: t for n, t in after.state_dict().items() if n.startswith(whole)}, strict=False)
     for name, layer in lora_layers(before).items():
         change = after.get_submodule(name).get_parameter("weight").double() - layer.weight.double()
         up, values, down = torch.linalg.svd(change, full_matrices=False)
