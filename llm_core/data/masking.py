@@ -1,7 +1,7 @@
 """Masked language modelling (BERT, arXiv:1810.04805): which tokens are hidden, and what stands in their place.
 
 Of each row 15 % of the units are chosen: tokens, or whole words where the features tell where words begin
-(`words.word_starts`). Of the chosen tokens 80 % become the mask, 10 % a random token, 10 % stay; special tokens never.
+(`words.word_starts`), in all rows or a share of them. Of the chosen tokens 80 % become the mask, 10 % a random token, 10 % stay; special tokens never.
 
 A row's mask depends on seed, epoch and the row's tokens alone; not on the batch, the process or what was drawn before.
 So a resumed run hides the same tokens as one that was never stopped. (The global generator would not do: the data
@@ -43,6 +43,8 @@ class MaskedLMCollator:
     """Never chosen, and never the random token."""
     share: float = 0.15
     """Expected share of the tokens that are chosen."""
+    whole_words: float = 1.0
+    """Share of the rows with `word_starts` in which whole words are chosen; in the others, tokens."""
     seed: int = 0
     multiple_of: int = 8
     epoch: int = 0
@@ -86,7 +88,8 @@ class MaskedLMCollator:
     def _chosen(self, feature: dict[str, Any], row: Integers, draw: np.random.Generator) -> Places:
         """(T,): a share of the row's units; a fraction of a unit is rounded up or down by chance."""
         maskable = self._is_ordinary[row]
-        starts = np.asarray(feature.get("word_starts", np.ones(len(row))), dtype=bool)
+        by_word = "word_starts" in feature and (self.whole_words == 1 or draw.random() < self.whole_words)
+        starts = np.asarray(feature["word_starts"] if by_word else np.ones(len(row)), dtype=bool)
         # a special token ends the word before it: what follows it begins anew
         starts = starts | ~np.concatenate(([False], maskable[:-1]))
         unit_of = np.cumsum(starts & maskable)  # (T,): the unit of each maskable token, from 1

@@ -83,18 +83,23 @@ class MaskedLanguageModel(Objective):
 
     def features(self, rows: Iterable[Row]) -> Iterator[Feature]:
         """Blocks between [CLS] and [SEP], with `word_starts` when whole words are to be hidden."""
-        cls, sep, whole = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.recipe.masking.whole_words
+        cls, sep = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         for ids, starts in self._blocks(rows, sep, self.recipe.max_length - 2):
             feature: Feature = {"input_ids": [cls, *ids, sep]}
-            yield {**feature, "word_starts": [1, *starts, 1]} if whole else feature
+            yield {**feature, "word_starts": [1, *starts, 1]} if self._by_word else feature
 
     def collator(self, seed: int) -> Collate:
         """See `Objective`."""
         tokenizer = self.tokenizer
         special = [tokenizer.pad_token_id, tokenizer.unk_token_id, *tokenizer.all_special_ids]
+        share, whole = self.recipe.masking.share, self.recipe.masking.whole_words
         return MaskedLMCollator(
-            tokenizer.mask_token_id, tokenizer.pad_token_id, len(tokenizer), special, self.recipe.masking.share, seed
+            tokenizer.mask_token_id, tokenizer.pad_token_id, len(tokenizer), special, share, whole, seed
         )
+
+    @property
+    def _by_word(self) -> bool:
+        return self.recipe.masking.whole_words > 0
 
     def _blocks(self, rows: Iterable[Row], end: int, length: int) -> Iterator[tuple[list[int], list[int]]]:
         documents, shadows = tee(self._documents(rows))
@@ -105,7 +110,7 @@ class MaskedLanguageModel(Objective):
 
     def _documents(self, rows: Iterable[Row]) -> Iterator[tuple[list[int], list[int]]]:
         """Token ids of each text and, for whole words, which of them begin one."""
-        whole = self.recipe.masking.whole_words
+        whole = self._by_word
         for texts in _chunks(row["text"] for row in rows):
             encoded = self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=whole)
             offsets = encoded["offset_mapping"] if whole else [[]] * len(texts)

@@ -108,7 +108,9 @@ class Masking(Part):
     """masked_lm: what is hidden (arXiv:1810.04805)."""
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    whole_words: bool = False
+    whole_words: Share = 0.0
+    """Share of the rows in which whole words are hidden (1: all, 0: none), from which more is to be learnt; where
+    single tokens are hidden, their neighbours help, and learning begins sooner."""
 
 
 class Infilling(Part):

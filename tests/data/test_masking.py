@@ -75,6 +75,14 @@ def test_whole_words_are_hidden_whole() -> None:
     assert whole > 100
 
 
+def test_a_share_of_the_rows_hides_whole_words() -> None:
+    rows = _with_words(_rows(400, low=100))
+    places = _collator(whole_words=0.7)(rows)["logit_positions"].tolist()
+    inner = [[at for at in range(2, len(row["input_ids"]) - 1) if not row["word_starts"][at]] for row in rows]
+    broken = [any(p[at] != p[at - 1] for at in own) for p, own in zip(places, inner, strict=True)]
+    assert sum(broken) / len(rows) == pytest.approx(0.3, abs=0.07)
+
+
 @given(order=st.permutations(range(6)))
 def test_a_rows_mask_depends_on_no_other_row(order: list[int]) -> None:
     rows, collator = _rows(6), _collator(seed=3)
