@@ -1,7 +1,8 @@
 """Masked language modelling (BERT, arXiv:1810.04805): which tokens are hidden, and what stands in their place.
 
 Of each row 15 % of the units are chosen: tokens, or whole words where the features tell where words begin
-(`words.word_starts`), in all rows or a share of them. Of the chosen tokens 80 % become the mask, 10 % a random token, 10 % stay; special tokens never.
+(`words.word_starts`), in all rows or a share of them. Of the chosen tokens 80 % become the mask, 10 % a random token,
+10 % stay; special tokens never.
 
 A row's mask depends on seed, epoch and the row's tokens alone; not on the batch, the process or what was drawn before.
 So a resumed run hides the same tokens as one that was never stopped. (The global generator would not do: the data
