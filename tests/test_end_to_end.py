@@ -92,6 +92,18 @@ def test_answers_are_spans_or_honestly_missing(engine: Engine, tmp_path: Path) -
     assert missing["answer"] == ""
 
 
+def test_entities_are_stretches_of_the_text(engine: Engine, tmp_path: Path) -> None:
+    text = "Angela Merkel met Tim Cook in Berlin."
+    (answer,) = records(engine, tmp_path, "entities", {"text": text})
+    assert fields_of(answer) == {"entities"}
+    assert {(each["text"], each["label"]) for each in answer["entities"]} == {
+        ("Angela Merkel", "PER"),
+        ("Tim Cook", "PER"),
+        ("Berlin", "LOC"),
+    }
+    assert all(text[each["start"] : each["end"]] == each["text"] and each["score"] > 0.5 for each in answer["entities"])
+
+
 def test_generation_is_text_and_a_seed_repeats_it(engine: Engine, tmp_path: Path) -> None:
     request = {"prompt": "Write one sentence about the sea.", "max_new_tokens": 40, "seed": 7}
     first, again = records(engine, tmp_path, "generate", request, request)

@@ -17,6 +17,7 @@ _ONE_REQUEST: dict[str, dict[str, Any]] = {
     "classify": {"text": "Shares fell."},
     "sentiment": {"text": "I like it. I do not like that."},
     "answer": {"question": "Who came?", "context": "Ada came home."},
+    "entities": {"text": "Ada met Alan in London."},
     "complete": {"prefix": "def add(a, b):\n", "max_new_tokens": 8},
     "generate": {"prompt": "Say hello.", "max_new_tokens": 8},
 }

@@ -43,12 +43,16 @@ CHANGES: Mapping[str, Change] = {
 }
 
 
+OF_WORDS = ("typos", "lower_case", "upper_case")
+"""The changes that can be made word by word."""
+
+
 def changed(rows: Sequence[Mapping[str, Any]], name: str, seed: int = 0) -> list[dict[str, Any]]:
     """The rows with another `text`, or other `tokens` (as many as before).
 
     Args:
         rows: Of classification or tagging.
-        name: One of `CHANGES`.
+        name: One of `CHANGES`; of `OF_WORDS` for tagging.
         seed: Of the draws.
     """
     draw, change = random.Random(seed), CHANGES[name]

@@ -224,9 +224,10 @@ def _scrutiny(scores: Sequence[Score], run: Run) -> str:
     metric = next(iter(found.robustness.values()))[0].metric
     told = "Of {} pairs of short sentences that praise and their negations, both are read rightly."
     negation = "" if found.negation is None else f"\n{told.format(format(found.negation, '.0%'))}\n"
+    emoji = ", an emoji of no opinion at the end" if "emoji" in found.robustness else ""
     parts.append(
         f"## Robustness\n{metric} on the first rows of each data set, as written and changed: a slip in one word of "
-        "ten, small letters, capitals, an emoji of no opinion at the end.\n\n" + _table(["", *titles], rows) + negation
+        f"ten, small letters, capitals{emoji}.\n\n" + _table(["", *titles], rows) + negation
     )
     return "\n" + "\n".join(parts)
 

@@ -13,7 +13,7 @@ from typing import Any
 from llm_core.data.loaders import Row, load_rows
 from llm_core.evaluation.baselines import BASELINES
 from llm_core.evaluation.evaluate import evaluate
-from llm_core.evaluation.robustness import CHANGES, changed, negation_pairs
+from llm_core.evaluation.robustness import CHANGES, OF_WORDS, changed, negation_pairs
 from llm_core.evaluation.scores import Score
 from llm_core.training.export import open_predictor
 from llm_core.training.measure import selected, with_recipe_tags
@@ -47,7 +47,7 @@ def scrutinise(recipe: Recipe, model_dir: Path, base_dir: Path | None, data_dir:
         return None
     predict: Any = open_predictor(model_dir, base_dir)
     parts = list({(part.data, part.sources): part for part in recipe.scores}.values())
-    names = ("as_written", *CHANGES)
+    names = ("as_written", *(CHANGES if recipe.objective == "classification" else OF_WORDS))
     robustness = {name: [_changed_score(recipe, part, predict, name, data_dir) for part in parts] for name in names}
     baselines: dict[str, list[Score]] = {}
     if recipe.objective == "classification":

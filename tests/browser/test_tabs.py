@@ -84,6 +84,16 @@ def test_answer_is_marked_in_the_passage(visit: Page) -> None:
     expect(bench.locator(".results .token.highlighted")).to_contain_text("1932")
 
 
+def test_entities(visit: Page) -> None:
+    bench = open_tab(visit, "entities")
+    bench.get_by_label("Text", exact=True).fill("Angela Merkel met Tim Cook in Berlin. Cook liked Berlin.")
+    run(visit, "entities")
+    expect_done(visit, "entities")
+    expect(bench.locator(".token.highlighted").first).to_contain_text("Angela Merkel")
+    berlin = bench.locator("#entities-counted tr", has_text="Berlin")
+    expect(berlin.locator("td")).to_have_text(["place", "2", "2", re.compile(r"\d+%")])
+
+
 def test_complete_a_function(visit: Page) -> None:
     bench = open_tab(visit, "complete")
     visit.locator("#complete-examples button").first.click()

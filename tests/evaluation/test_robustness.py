@@ -8,7 +8,7 @@ import pytest
 
 from llm_core.data.words import is_chinese
 from llm_core.evaluation.baselines import BASELINES
-from llm_core.evaluation.robustness import CHANGES, changed, negation_pairs, with_typos
+from llm_core.evaluation.robustness import CHANGES, OF_WORDS, changed, negation_pairs, with_typos
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -17,11 +17,14 @@ def test_labels_and_places_stay(name: str) -> None:
     found = changed(rows, name)
     assert [row["label"] for row in found] == [row["label"] for row in rows]
     assert [row["text"] for row in found] != [row["text"] for row in rows] and changed(rows, name) == found
-    tokens = [
-        {"tokens": ["Ada", "went", "to", "Oxfordshire", "."] * 20, "tags": ["B-PER", "O", "O", "B-LOC", "O"] * 20}
-    ]
-    (row,) = changed(tokens, name)
-    assert len(row["tokens"]) == 100 and all(row["tokens"]) and row["tags"] == tokens[0]["tags"]
+
+
+@pytest.mark.parametrize("name", OF_WORDS)
+def test_tags_stay_with_their_words(name: str) -> None:
+    words, tags = ["Ada", "went", "to", "Oxfordshire", "."] * 20, ["B-PER", "O", "O", "B-LOC", "O"] * 20
+    (row,) = changed([{"tokens": words, "tags": tags}], name)
+    assert len(row["tokens"]) == 100 and all(row["tokens"]) and row["tags"] == tags
+    assert row["tokens"] != words and row["tokens"][4] == "."
 
 
 def test_a_slip_is_small_and_rare() -> None:

@@ -15,13 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoConfig, BertForQuestionAnswering, BertForSequenceClassification
+from transformers import (
+    AutoConfig,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
 
 from llm_core.backends.base import ModelFiles
 from llm_core.errors import WeightsError
 from llm_core.model.convert import hub
 from llm_core.model.convert import peft as adapters
-from llm_core.model.heads import SequenceClassifier, SpanExtractor
+from llm_core.model.heads import SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.model.lora import add_lora, lora_layers, merge
 from tests.model.twins import batch, meaningful, their_logits
 
@@ -33,6 +38,11 @@ TASKS = {
     "bert-masked-lm": None,
     "llama": "CAUSAL_LM",
     "marian": "SEQ_2_SEQ_LM",
+}
+CLASSES: dict[str, tuple[Any, Any]] = {
+    "BertForQuestionAnswering": (BertForQuestionAnswering, SpanExtractor),
+    "BertForSequenceClassification": (BertForSequenceClassification, SequenceClassifier),
+    "BertForTokenClassification": (BertForTokenClassification, TokenClassifier),
 }
 SHIPPED = sorted(path.parent for path in (Path(__file__).parents[2] / "models").glob("*/adapter_config.json"))
 
@@ -245,11 +255,10 @@ class TestLowRank:
 def test_shipped_adapters(directory: Path, minilm_files: ModelFiles) -> None:
     """What `peft` trained on transformers' classes answers the same on ours."""
     config = AutoConfig.from_pretrained(directory)
-    answers = config.architectures == ["BertForQuestionAnswering"]
-    kind = BertForQuestionAnswering if answers else BertForSequenceClassification
+    theirs_class, ours_class = CLASSES[config.architectures[0]]
     base = minilm_files.directory
-    theirs = with_peft(kind.from_pretrained(base, config=config, dtype=torch.float32), directory)
-    build = SpanExtractor if answers else partial(SequenceClassifier, num_labels=config.num_labels)
+    theirs = with_peft(theirs_class.from_pretrained(base, config=config, dtype=torch.float32), directory)
+    build = ours_class if ours_class is SpanExtractor else partial(ours_class, num_labels=config.num_labels)
     ours = hub.load(base, build, fresh_head=True)
     adapters.load(ours, directory)
     ids, kinds = torch.randint(1000, 30000, (2, 24)), (torch.arange(24) > 9).long().expand(2, 24)
