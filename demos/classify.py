@@ -15,9 +15,10 @@ from demos._i18n import say, strings
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
-from llm_core.tasks.classify import DEFAULT_LABEL_SET, TASK, ClassifyResult, label_sets
+from llm_core.tasks.classify import DEFAULT_LABEL_SETS, TASK, ClassifyResult, label_sets
 from llm_core.tasks.few_shot import parse_examples
 
+DEFAULT_LABEL_SET = DEFAULT_LABEL_SETS[0]
 READY, OWN_LABELS, OWN_EXAMPLES = "ready", "labels", "examples"
 MODES = (READY, OWN_LABELS, OWN_EXAMPLES)
 SHOWN_LABELS = 8

@@ -84,7 +84,8 @@ class ModelSpec(_Entry):
     summary: str
     """One sentence for visitors: what it is good at and what not."""
     tier: Literal["embedded", "hub"]
-    tasks: tuple[TaskName, ...] = Field(min_length=1)
+    tasks: tuple[TaskName, ...]
+    """Empty for a model that is there for others to adapt."""
     languages: tuple[str, ...] = Field(min_length=1)
     """ISO 639-1 codes; ``code`` for programming languages."""
     backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2"]
@@ -176,9 +177,12 @@ def parse_catalog(tables: Mapping[str, Any]) -> Catalog:
             problem = error.errors()[0]
             place = ".".join(str(part) for part in problem["loc"])
             raise WeightsError(f"catalogue entry {model_id}: {place}: {problem['msg']}") from error
+    bases = {spec.base for spec in specs.values()}
     for spec in specs.values():
         if spec.base is not None and spec.base not in specs:
             raise WeightsError(f"catalogue entry {spec.id}: base: there is no entry {spec.base!r}")
+        if not spec.tasks and spec.id not in bases:
+            raise WeightsError(f"catalogue entry {spec.id}: tasks: must not be empty, as no entry adapts it")
     return Catalog(specs)
 
 

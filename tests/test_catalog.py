@@ -95,6 +95,7 @@ def test_unknown_id_gets_suggestions() -> None:
         ({"local": "x"}, "local and wheel sources need files with SHA-256"),
         ({"head": "sequence_classification"}, "a classifier or tagger needs its labels"),
         ({"base": "y"}, "base: there is no entry 'y'"),
+        ({"tasks": []}, "tasks: must not be empty, as no entry adapts it"),
         ({"speed": 3}, "entry x: speed: Extra inputs are not permitted"),
         ({"wheel": {"requirement": "a>=1", "folder": "a"}}, "wheel.requirement"),
     ],

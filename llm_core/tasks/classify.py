@@ -29,7 +29,8 @@ from llm_core.tasks.language import check_language, readers
 from llm_core.tasks.sentences import Range, split_windows, units
 from llm_core.tasks.zero_shot import label_sentences, zero_shot_probabilities
 
-DEFAULT_LABEL_SET = "ag_news"
+DEFAULT_LABEL_SETS = ("ag_news", "thucnews")
+"""News topics: the first that a model of the text's language has."""
 WINDOW_UNITS = 800
 """About 200 tokens, as much as one news item; see `sentences`."""
 MAX_EXAMPLE_CHARS = 2_000
@@ -54,7 +55,7 @@ Examples = Annotated[
 
 
 class ClassifyRequest(Request):
-    """A text and at most one of the three kinds of labels; without any, the label set is `DEFAULT_LABEL_SET`."""
+    """A text and at most one of the three kinds of labels; without any, the label set is one of `DEFAULT_LABEL_SETS`."""
 
     text: Text
     labels: Labels | None = None
@@ -148,7 +149,7 @@ def label_sets(catalog: Catalog) -> tuple[str, ...]:
 def _fine_tuned(catalog: Catalog, label_set: str | None) -> tuple[ModelSpec, ...]:
     known = label_sets(catalog)
     if label_set is None:
-        return catalog.for_task("classify", DEFAULT_LABEL_SET)
+        return tuple(spec for name in DEFAULT_LABEL_SETS for spec in catalog.for_task("classify", name))
     if known and label_set not in known:
         close = difflib.get_close_matches(label_set.lower(), known, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]}?" if close else ""

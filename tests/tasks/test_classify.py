@@ -85,6 +85,13 @@ def test_candidates(fields: dict[str, Any], ids: list[str]) -> None:
     assert [spec.id for spec in TASK.candidates(CATALOG, request(**fields))] == ids
 
 
+def test_without_labels_the_language_picks_the_news_topics() -> None:
+    chinese = NEWS.model_copy(update={"id": "news-zh", "label_set": "thucnews", "languages": ("zh",)})
+    catalog = Catalog({spec.id: spec for spec in (NEWS, SPAM, chinese)})
+    assert [spec.id for spec in TASK.candidates(catalog, request())] == ["news"]
+    assert [spec.id for spec in TASK.candidates(catalog, request(text="国足昨晚输了比赛"))] == ["news-zh"]
+
+
 def test_label_sets_come_from_the_catalogue() -> None:
     assert label_sets(CATALOG) == ("ag_news", "spam")
     with pytest.raises(
