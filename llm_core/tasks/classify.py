@@ -55,7 +55,7 @@ Examples = Annotated[
 
 
 class ClassifyRequest(Request):
-    """A text and at most one of the three kinds of labels; without any, the label set is one of `DEFAULT_LABEL_SETS`."""
+    """A text and at most one of the three kinds of labels; without any, the label set is of `DEFAULT_LABEL_SETS`."""
 
     text: Text
     labels: Labels | None = None
