@@ -4,7 +4,8 @@
 - A word's first piece carries its label; the others are ignored, or go on with it (`continued`).
 - A sentence too long for the model gives several windows that share `stride` pieces; a word is then read where it has
   most context on both sides.
-- Chinese is tagged by character: `words.character_ranges` cuts a text into the words of this module.
+- Words are those that `words.character_ranges` makes of a running text, in Chinese single characters: data sets with
+  larger ones (``U.S.``, 北京市) are cut first (`in_small_words`), and what is predicted is put together again.
 
 The module knows nothing of models: it takes their logits.
 """
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from llm_core.data.collators import IGNORED
 from llm_core.data.loaders import Row
+from llm_core.data.words import character_ranges
 from llm_core.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -57,6 +59,27 @@ class Entity:
     first: int
     last: int
     """Of the words, or characters: the entity is ``[first:last]``."""
+
+
+def in_small_words(row: Row) -> tuple[Row, list[int]]:
+    """The row with its `tokens` cut as a running text is, and for each part the token that it comes from.
+
+    Its `tags`, where it has any, go on in the further parts of a token.
+    """
+    cut = [[token[a:b] for a, b in character_ranges(token)] or [token] for token in row["tokens"]]
+    owners = [place for place, parts in enumerate(cut) for _ in parts]
+    found = {**row, "tokens": [part for parts in cut for part in parts]}
+    if "tags" in row:
+        begins = [before != place for before, place in pairwise([-1, *owners])]
+        tags = [row["tags"][place] for place in owners]
+        found["tags"] = [tag if first else _continuation(tag) for tag, first in zip(tags, begins, strict=True)]
+    return found, owners
+
+
+def of_tokens(tags: Sequence[str], owners: Sequence[int]) -> list[str]:
+    """Tags of the tokens whose parts have `tags`: each has that of its first part."""
+    before = [-1, *owners]
+    return repaired([tag for tag, last, place in zip(tags, before, owners, strict=False) if last != place])
 
 
 def tag_windows(

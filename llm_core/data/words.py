@@ -16,7 +16,9 @@ Range = tuple[int, int]
 
 HAN = r"\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _TOKEN = re.compile(rf"(?P<han>[{HAN}]+)|[^\W_{HAN}]+(?:['’\-][^\W_{HAN}]+)*|\S")
-_SMALL = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:['’\-][^\W_{HAN}]+)*|\S")
+_ADDRESS = rf"(?:https?://|www\.)[^\s{HAN}，。、；：）]*[\w/]|[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+"
+"""Of the web, or of mail."""
+_SMALL = re.compile(rf"{_ADDRESS}|[{HAN}]|[^\W_{HAN}]+(?:['’\-][^\W_{HAN}]+)*|\S")
 _HAN = re.compile(rf"[{HAN}]")
 
 
@@ -39,7 +41,7 @@ def _segmented(found: re.Match[str]) -> list[Range]:
 
 
 def character_ranges(text: str) -> list[Range]:
-    """As `word_ranges`, but each Chinese character alone: the tokens of Chinese entity data."""
+    """As `word_ranges`, but each Chinese character alone, and addresses of web and mail whole: the words of entities."""
     return [found.span() for found in _SMALL.finditer(text)]
 
 

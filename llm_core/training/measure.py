@@ -19,7 +19,7 @@ from scipy.special import softmax
 
 from llm_core.data.loaders import Row, load_rows
 from llm_core.data.question_answering import MAX_ANSWER_TOKENS
-from llm_core.data.tagging import best_tags, entities, entity_scores, repaired
+from llm_core.data.tagging import best_tags, entities, entity_scores, in_small_words, of_tokens, repaired
 from llm_core.data.words import joined
 from llm_core.evaluation.calibration import (
     answer_calibration,
@@ -170,35 +170,37 @@ class Measure:
         rows = [row for part in validation.values() for row in part]
         labels, length, stride = self.recipe.labels, self.recipe.max_length, self.recipe.stride
         marked = self.recipe.mark_capitals
-        logits = TagPredictor(model, tokenizer, labels, length, stride, marked).logits(rows)
-        tags = {id(row): best_tags(found, labels) for row, found in zip(rows, logits, strict=True)}
+        cut = [in_small_words(row) for row in rows]
+        logits = TagPredictor(model, tokenizer, labels, length, stride, marked).logits([row for row, _ in cut])
+        tags = [best_tags(found, labels) for found in logits]
+        predicted = {id(row): of_tokens(some, o) for row, some, (_, o) in zip(rows, tags, cut, strict=True)}
         settings: dict[str, Any] = {"labels": list(labels), "stride": stride, "mark_capitals": marked}
         known = {id(row) for row in self._known(validation)}
         if known:
-            chosen = [(row, found) for row, found in zip(rows, logits, strict=True) if id(row) in known]
-            settings |= {"rows": len(known), **entity_calibration(chosen, tags, labels)}
-        return tags, settings
+            whole = zip(rows, cut, tags, logits, strict=True)
+            chosen = [(row["tags"], some, found) for old, (row, _), some, found in whole if id(old) in known]
+            settings |= {"rows": len(known), **entity_calibration(chosen, labels)}
+        return predicted, settings
 
 
 def entity_calibration(
-    rows: Sequence[tuple[Row, npt.NDArray[Any]]], tags: Predictions, labels: Sequence[str]
+    rows: Sequence[tuple[Sequence[str], Sequence[str], npt.NDArray[Any]]], labels: Sequence[str]
 ) -> dict[str, Any]:
     """The temperature of a tagger's probabilities, and how honest its entities' scores are without and with it.
 
     Args:
-        rows: Each with the logits of its words.
-        tags: What was predicted.
+        rows: Of each sentence the true tags, the predicted tags and the logits of its words.
         labels: In the order of the logits.
     """
-    found = [entities(tags[id(row)]) for row, _ in rows]
-    truth = [set(entities(row["tags"])) for row, _ in rows]
+    found = [entities(tags) for _, tags, _ in rows]
+    truth = [set(entities(repaired(tags))) for tags, _, _ in rows]
     right = np.array([entity in gold for some, gold in zip(found, truth, strict=True) for entity in some])
 
     def scores_at(temperature: float) -> npt.NDArray[Any]:
         return np.concatenate(
             [
-                entity_scores(some, tags[id(row)], softmax(logits / temperature, axis=-1), labels)
-                for some, (row, logits) in zip(found, rows, strict=True)
+                entity_scores(some, tags, softmax(logits / temperature, axis=-1), labels)
+                for some, (_, tags, logits) in zip(found, rows, strict=True)
             ]
         )
 

@@ -27,7 +27,7 @@ from llm_core.data.loaders import Row
 from llm_core.data.masking import MaskedLMCollator
 from llm_core.data.packing import packed
 from llm_core.data.question_answering import make_windows, training_features
-from llm_core.data.tagging import tag_features, tag_windows
+from llm_core.data.tagging import in_small_words, tag_features, tag_windows
 from llm_core.data.words import word_starts
 from llm_core.model.config import ModelConfig
 from llm_core.model.heads import (
@@ -214,7 +214,7 @@ class Tagging(Objective):
 
     def features(self, rows: Iterable[Row]) -> Iterator[Feature]:
         """See `Objective`."""
-        for chunk in _chunks(rows):
+        for chunk in _chunks(in_small_words(row)[0] for row in rows):
             sentences = [row["tokens"] for row in chunk]
             length, stride, marked = self.recipe.max_length, self.recipe.stride, self.recipe.mark_capitals
             windows = tag_windows(self.tokenizer, sentences, length, stride, marked)

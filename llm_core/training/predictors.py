@@ -18,7 +18,7 @@ import torch
 from llm_core.data.collators import PaddingCollator
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
-from llm_core.data.tagging import best_tags, model_inputs, tag_windows, word_logits
+from llm_core.data.tagging import best_tags, in_small_words, model_inputs, of_tokens, tag_windows, word_logits
 from llm_core.model.convert.ctranslate2 import NO_LOOPS
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.training.objectives import source_text
@@ -96,7 +96,7 @@ class AnswerPredictor:
 
 @dataclass(frozen=True)
 class TagPredictor:
-    """Entity tags of sentences given as words."""
+    """Entity tags of sentences given as words, which are cut as a running text would be."""
 
     model: TokenClassifier
     tokenizer: Any
@@ -107,7 +107,7 @@ class TagPredictor:
     batch_size: int = 32
 
     def logits(self, rows: Sequence[Row]) -> list[Array]:
-        """Per row (words, labels), float32."""
+        """Per row (words, labels), float32; of rows `in_small_words`."""
         sentences = [row["tokens"] for row in rows]
         windows = tag_windows(self.tokenizer, sentences, self.max_length, self.stride, self.mark_capitals)
         features = [model_inputs(window) for window in windows]
@@ -122,7 +122,9 @@ class TagPredictor:
 
     def __call__(self, rows: Sequence[Row]) -> list[list[str]]:
         """Proper IOB2 tags of each row's `tokens`."""
-        return [best_tags(logits, self.labels) for logits in self.logits(rows)]
+        cut = [in_small_words(row) for row in rows]
+        found = self.logits([row for row, _ in cut])
+        return [of_tokens(best_tags(each, self.labels), owners) for each, (_, owners) in zip(found, cut, strict=True)]
 
 
 class ConvertedTranslator:

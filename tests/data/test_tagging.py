@@ -18,6 +18,8 @@ from llm_core.data.tagging import (
     entities,
     entity_scores,
     in_characters,
+    in_small_words,
+    of_tokens,
     repaired,
     tag_features,
     tag_windows,
@@ -132,6 +134,22 @@ def test_entities_are_said_of_the_words_they_touch() -> None:
     text, places = joined(["He", "left", "New", "York", "."])
     assert text == "He left New York ."
     assert touched_tags(places, [("PER", 0, 2), ("LOC", 8, 14)]) == ["B-PER", "O", "B-LOC", "I-LOC", "O"]
+
+
+def test_tokens_are_cut_as_a_text_is_and_put_together_again() -> None:
+    row = {"tokens": ["The", "U.S.", "met", "北京市", "."], "tags": ["O", "B-LOC", "O", "B-LOC", "O"]}
+    cut, owners = in_small_words(row)
+    assert cut["tokens"] == ["The", "U", ".", "S", ".", "met", "北", "京", "市", "."]
+    assert cut["tags"] == ["O", "B-LOC", "I-LOC", "I-LOC", "I-LOC", "O", "B-LOC", "I-LOC", "I-LOC", "O"]
+    assert of_tokens(cut["tags"], owners) == row["tags"]
+    assert of_tokens(["O", "I-LOC", "O", "O", "O", "O", "O", "I-LOC", "O", "O"], owners) == [
+        "O",
+        "B-LOC",
+        "O",
+        "O",
+        "O",
+    ]
+    assert in_small_words({"tokens": ["\u200d", "a"]})[0]["tokens"] == ["\u200d", "a"]
 
 
 def test_mistakes_are_named(tokenizer: Any) -> None:

@@ -29,6 +29,21 @@ def test_characters_stand_alone_only_in_chinese() -> None:
     assert is_chinese(text) and not is_chinese("likes。")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "see http://a.b/c?d=1,2 now, (www.a.com).",
+            ["see", "http://a.b/c?d=1,2", "now", ",", "(", "www.a.com", ")", "."],
+        ),
+        ("看www.baidu.com。写信给me@x.co.uk", ["看", "www.baidu.com", "。", "写", "信", "给", "me@x.co.uk"]),
+        ("U.S. a@b", ["U", ".", "S", ".", "a", "@", "b"]),
+    ],
+)
+def test_addresses_are_words(text: str, words: list[str]) -> None:
+    assert [text[a:b] for a, b in character_ranges(text)] == words
+
+
 def test_pieces_know_their_words(tokenizer: Any) -> None:
     text = "good xyz the"
     encoded = tokenizer(text, return_offsets_mapping=True)
