@@ -41,7 +41,7 @@ def _segmented(found: re.Match[str]) -> list[Range]:
 
 
 def character_ranges(text: str) -> list[Range]:
-    """As `word_ranges`, but each Chinese character alone, and addresses of web and mail whole: the words of entities."""
+    """As `word_ranges`, but each Chinese character alone, and addresses whole: the words of entities."""
     return [found.span() for found in _SMALL.finditer(text)]
 
 
