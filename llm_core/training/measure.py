@@ -89,8 +89,9 @@ class Measure:
         """A converted translator: the threshold of its warning, and its scores."""
         wanted = [p for p in self.recipe.scores if p.data in self.recipe.calibrate_on and not p.before_int8]
         known = [row for part in wanted for row in score_rows(self.recipe, part, self.data_dir)]
+        shipped = ConvertedTranslator(self.model_dir)
         if known:
-            found = ConvertedTranslator(self.model_dir)(self.recipe, known)
+            found = shipped(self.recipe, known)
             texts = [text for text, _ in found]
             quality = sentence_chrf(texts, [row["target"] for row in known])
             fitted = translation_calibration([chance for _, chance in found], quality)
@@ -102,7 +103,7 @@ class Measure:
                 row = known[place]
                 self.outputs.append({"source": row["source"], "output": texts[place], "reference": row["target"]})
         assert self.whole_dir is not None, "a conversion comes from a whole model"
-        return translator_scores(self.recipe, self.model_dir, self.whole_dir, self.data_dir)
+        return translator_scores(self.recipe, shipped, self.whole_dir, self.data_dir)
 
     def _keep_outputs(self, rows: Sequence[Row], predictions: Predictions) -> None:
         for row in random.Random(len(rows)).sample(rows, min(OUTPUTS, len(rows))):

@@ -52,21 +52,25 @@ def language_scores(recipe: Recipe, model: Model, tokenizer: Any, data_dir: Path
     return _scores(recipe, partial(_measured, recipe, model, tokenizer), data_dir)
 
 
-def translator_scores(recipe: Recipe, model_dir: Path, whole_dir: Path, data_dir: Path | None) -> list[Score]:
-    """As `language_scores`, of a directory for CTranslate2.
+def translator_scores(
+    recipe: Recipe, shipped: ConvertedTranslator, whole_dir: Path, data_dir: Path | None
+) -> list[Score]:
+    """As `language_scores`, of a translator that was converted for CTranslate2.
 
     Args:
         recipe: Of the model.
-        model_dir: What ships.
+        shipped: What ships.
         whole_dir: The model that it was converted from.
         data_dir: Folder of data sets; None: the Hub.
     """
     with tempfile.TemporaryDirectory() as scratch:
+        before = shipped
         if any(part.before_int8 for part in recipe.scores):
             convert(whole_dir, Path(scratch) / "float32", quantization="float32")
+            before = ConvertedTranslator(Path(scratch) / "float32")
 
         def measured(part: ScorePart, rows: Sequence[Row]) -> dict[str, Estimate]:
-            translator = ConvertedTranslator(Path(scratch) / "float32" if part.before_int8 else model_dir)
+            translator = before if part.before_int8 else shipped
             return _translation_scores(part, rows, lambda same: [text for text, _ in translator(recipe, same)])
 
         return _scores(recipe, measured, data_dir)

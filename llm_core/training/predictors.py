@@ -128,7 +128,7 @@ class TagPredictor:
 
 
 class ConvertedTranslator:
-    """A directory for CTranslate2, translating by beam search.
+    """A directory for CTranslate2, translating by beam search; a row that comes again is not translated again.
 
     Args:
         model_dir: Holds ``model.bin`` and the SentencePiece files.
@@ -143,9 +143,18 @@ class ConvertedTranslator:
         read = sentencepiece.SentencePieceProcessor
         self.source, self.target = (read(model_file=str(model_dir / f"{side}.spm")) for side in ("source", "target"))
         self.beams = beams
+        self.known: dict[tuple[str, str], tuple[str, float]] = {}
+        """Source and direction → translation."""
 
     def __call__(self, recipe: Recipe, rows: Sequence[Row]) -> list[tuple[str, float]]:
         """The best translation of each row's `source`, and the mean log-probability of its tokens in nats."""
+        asked = {(row["source"], row["direction"]): row for row in rows}
+        fresh = [row for key, row in asked.items() if key not in self.known]
+        for row, found in zip(fresh, self._translated(recipe, fresh), strict=True):
+            self.known[row["source"], row["direction"]] = found
+        return [self.known[row["source"], row["direction"]] for row in rows]
+
+    def _translated(self, recipe: Recipe, rows: Sequence[Row]) -> list[tuple[str, float]]:
         pieces = self.source.encode([row["source"] for row in rows], out_type=str)
         tags = [source_text("", row["direction"], recipe.tagged).split() for row in rows]
         asked = [[*tag, *some[: recipe.max_length - 2], "</s>"] for tag, some in zip(tags, pieces, strict=True)]
