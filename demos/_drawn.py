@@ -28,7 +28,7 @@ def drawn_view(name: str, elem_id: str) -> gr.HTML:
     return gr.HTML(
         "",
         html_template=f'<div class="{name}-root"></div>',
-        js_on_load=(_ASSETS / f"{name}.js").read_text(encoding="utf-8"),
+        js_on_load="\n".join((_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("drawn", name)),
         apply_default_css=False,
         label=words(name),
         elem_id=elem_id,

@@ -10,6 +10,7 @@ import gradio as gr
 from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
+from demos._marks import marked
 from demos._mentions import describe_mentions, mentions_view
 from demos._stream import View
 from demos._workbench import Workbench
@@ -50,7 +51,7 @@ def build(ctx: DemoContext) -> None:
                 lines=6, max_lines=14, label=ctx.t("common.text"), placeholder=ctx.t("common.text_placeholder")
             )
         with bench.results():
-            marked = gr.HighlightedText(
+            shown = gr.HighlightedText(
                 label=ctx.t("entities.result"),
                 color_map=COLOURS,
                 show_legend=True,
@@ -63,19 +64,14 @@ def build(ctx: DemoContext) -> None:
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:
-        return {marked: mark_entities(text, view.result), counted: describe_mentions(view.result)}
+        return {shown: mark_entities(text, view.result), counted: describe_mentions(view.result)}
 
-    bench.connect(inputs=[text], outputs=[marked, counted], to_request=lambda text: {"text": text}, render=render)
+    bench.connect(inputs=[text], outputs=[shown, counted], to_request=lambda text: {"text": text}, render=render)
 
 
 def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:
-    """The whole text in pieces, each entity with its type, what lies between with none."""
-    pieces: list[tuple[str, str | None]] = []
-    position = 0
-    for entity in result.entities:
-        pieces += [(text[position : entity.start], None), (entity.text, entity.label)]
-        position = entity.end
-    return [piece for piece in [*pieces, (text[position:], None)] if piece[0]]
+    """The whole text, each entity with its type."""
+    return marked(text, ((entity.start, entity.end, entity.label) for entity in result.entities))
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

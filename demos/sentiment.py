@@ -10,6 +10,7 @@ import gradio as gr
 from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
+from demos._marks import marked
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.tasks.sentiment import TASK, SentimentResult
@@ -46,13 +47,8 @@ def build(ctx: DemoContext) -> None:
 
 
 def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:
-    """The whole text in pieces, each sentence with its label, what lies between with none."""
-    pieces: list[tuple[str, str | None]] = []
-    position = 0
-    for sentence in result.sentences:
-        pieces += [(text[position : sentence.start], None), (text[sentence.start : sentence.end], sentence.label)]
-        position = sentence.end
-    return [piece for piece in [*pieces, (text[position:], None)] if piece[0]]
+    """The whole text, each sentence with its label."""
+    return marked(text, ((sentence.start, sentence.end, sentence.label) for sentence in result.sentences))
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

@@ -2,14 +2,6 @@
 // Every text in it becomes a text node: nothing is ever parsed as HTML.
 const root = element.querySelector(".mentions-root");
 
-const make = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
-const strings = () => Object.fromEntries((props.label || "").split("\n").map((line) => line.split("\t")));
-
 function row([name, kind, count, sentences, score], most, say) {
   const line = make("tr");
   const title = make("th", "", name);

@@ -4,13 +4,6 @@ const root = element.querySelector(".pairs-root");
 const links = new WeakMap(); // word → [[word, weight], …], strongest first
 let data = null;
 
-const make = (tag, className, text) => {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
-const strings = () => Object.fromEntries((props.label || "").split("\n").map((line) => line.split("\t")));
 const chosenOf = (sentence) => sentence.chosen || 0;
 const candidates = (sentence) => [sentence.target.map(([text]) => text).join(""), ...sentence.others];
 const translationOf = (sentence) => candidates(sentence)[chosenOf(sentence)];

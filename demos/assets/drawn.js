@@ -1,0 +1,9 @@
+// What all drawn views begin with (see _drawn.py): elements, and the strings of the view's table.
+// Every text becomes a text node: nothing is ever parsed as HTML.
+const make = (tag, className, text) => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+const strings = () => Object.fromEntries((props.label || "").split("\n").map((line) => line.split("\t")));
