@@ -57,7 +57,7 @@ class CTranslate2Backend:
         directory = _converted(spec, files.directory, self._quantization)
         try:
             translator = ctranslate2.Translator(
-                str(directory), device="cpu", inter_threads=1, intra_threads=self._threads
+                str(directory), device="cpu", inter_threads=self._threads, intra_threads=1
             )
         except (RuntimeError, ValueError) as error:
             raise WeightsError(f"{spec.id}: CTranslate2 cannot load the converted model: {error}") from error
@@ -141,6 +141,7 @@ class CTranslate2Model(Translates):
                 rows,
                 asynchronous=True,
                 return_scores=True,
+                max_batch_size=-(-len(rows) // self._translator.num_translators),  # a part for each thread
                 max_decoding_length=min(self._positions, 2 * max(map(len, rows)) + 20),
                 **NO_LOOPS,
                 **options,

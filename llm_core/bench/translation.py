@@ -92,7 +92,7 @@ def both(settings: Settings) -> Iterator[tuple[Translate, Translate]]:
         hub.save(_random_model(tokenizer), whole)
         tokenizer.save(whole)
         convert(whole, converted)
-        translator = ctranslate2.Translator(str(converted), intra_threads=settings.threads)
+        translator = ctranslate2.Translator(str(converted), inter_threads=settings.threads, intra_threads=1)
         theirs: Any = MarianMTModel.from_pretrained(whole, dtype=torch.float32)
         theirs.eval()
     first = tokenizer.vocab_size // 2
@@ -100,7 +100,8 @@ def both(settings: Settings) -> Iterator[tuple[Translate, Translate]]:
 
     def ours(rows: int) -> list[int]:
         lengths = {"min_decoding_length": TOKENS, "max_decoding_length": TOKENS}
-        found = translator.translate_batch([row] * rows, beam_size=1, **lengths)
+        part = -(-rows // settings.threads)  # as the backend shares a batch out
+        found = translator.translate_batch([row] * rows, beam_size=1, max_batch_size=part, **lengths)
         return [len(each.hypotheses[0]) for each in found]
 
     def peer(rows: int) -> list[int]:

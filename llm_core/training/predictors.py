@@ -139,7 +139,7 @@ class ConvertedTranslator:
         import ctranslate2
         import sentencepiece
 
-        self.translator = ctranslate2.Translator(str(model_dir), intra_threads=torch.get_num_threads())
+        self.translator = ctranslate2.Translator(str(model_dir), inter_threads=torch.get_num_threads(), intra_threads=1)
         read = sentencepiece.SentencePieceProcessor
         self.source, self.target = (read(model_file=str(model_dir / f"{side}.spm")) for side in ("source", "target"))
         self.beams = beams

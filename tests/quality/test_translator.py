@@ -19,7 +19,7 @@ from llm_core.tasks import find_task
 pytestmark = pytest.mark.real_weights
 
 MODEL = "translate-en-zh"
-FLOOR = {("en", "zh"): 30.0, ("zh", "en"): 45.0}
+FLOOR = {("en", "zh"): 55.0, ("zh", "en"): 70.0}
 """chrF; the shipped model's is well above. In Chinese characters are words, and chrF is lower."""
 
 
