@@ -83,7 +83,7 @@ def test_without_folders_the_part_is_empty(tmp_path: Path, catalog: Path, capsys
 def test_broken_folder_leaves_the_catalogue_alone(tmp_path: Path, catalog: Path) -> None:
     before = catalog.read_text()
     write_model(tmp_path / "models" / "spam-en", ["only one"])
-    with pytest.raises(WeightsError, match="spam-en: .*a classifier needs its labels"):
+    with pytest.raises(WeightsError, match="spam-en: .*a classifier or tagger needs its labels"):
         update(catalog, TEMPLATES_PATH, tmp_path / "models")
     (tmp_path / "models" / "spam-en" / "adapter_model.safetensors").write_bytes(b"\x80\x02pickle")
     with pytest.raises(WeightsError, match="is not a safetensors file"):
