@@ -99,14 +99,14 @@ class Measure:
                 write_json(
                     self.model_dir / CALIBRATION_FILE, {"task": self.recipe.objective, "rows": len(known), **fitted}
                 )
-            for place in random.Random(len(known)).sample(range(len(known)), min(OUTPUTS, len(known))):
+            for place in _drawn(len(known)):
                 row = known[place]
                 self.outputs.append({"source": row["source"], "output": texts[place], "reference": row["target"]})
         assert self.whole_dir is not None, "a conversion comes from a whole model"
         return translator_scores(self.recipe, shipped, self.whole_dir, self.data_dir)
 
     def _keep_outputs(self, rows: Sequence[Row], predictions: Predictions) -> None:
-        for row in random.Random(len(rows)).sample(rows, min(OUTPUTS, len(rows))):
+        for row in (rows[place] for place in _drawn(len(rows))):
             told, wanted = predictions[id(row)], row.get("label", "")
             if "tags" in row:
                 told, wanted = (_named(row["tokens"], tags) for tags in (told, row["tags"]))
@@ -182,6 +182,11 @@ class Measure:
             chosen = [(row["tags"], some, found) for old, (row, _), some, found in whole if id(old) in known]
             settings |= {"rows": len(known), **entity_calibration(chosen, labels)}
         return predicted, settings
+
+
+def _drawn(rows: int) -> list[int]:
+    """Which rows a card shows, by chance."""
+    return random.Random(rows).sample(range(rows), min(OUTPUTS, rows))
 
 
 def entity_calibration(

@@ -46,44 +46,37 @@ def scrutinise(recipe: Recipe, model_dir: Path, base_dir: Path | None, data_dir:
     if recipe.objective not in LABELLED:
         return None
     predict: Any = open_predictor(model_dir, base_dir)
-    parts = list({(part.data, part.sources): part for part in recipe.scores}.values())
+    rows = {part: _rows(recipe, part, data_dir) for part in recipe.scores}
+    parts = {(part.data, part.sources): part for part in recipe.scores}.values()
     names = ("as_written", *(CHANGES if recipe.objective == "classification" else OF_WORDS))
-    robustness = {name: [_changed_score(recipe, part, predict, name, data_dir) for part in parts] for name in names}
-    baselines: dict[str, list[Score]] = {}
-    if recipe.objective == "classification":
-        baselines = {name: _baseline_scores(recipe, name, data_dir) for name in BASELINES}
+    robustness = {
+        name: [_changed_score(recipe, part, predict, name, rows[part][:ROWS]) for part in parts] for name in names
+    }
+    baselines: dict[str, list[Score]] = {name: [] for name in BASELINES if recipe.objective == "classification"}
+    for part in recipe.scores if baselines else ():
+        known = selected(load_rows(part.data, "train", data_dir), part.model_copy(update={"limit": None}))
+        for name, found in baselines.items():
+            found += _baseline_scores(part, name, known, rows[part])
     return Scrutiny(baselines, robustness, _negation(recipe, predict))
 
 
-def _changed_score(recipe: Recipe, part: ScorePart, predict: Any, change: str, data_dir: Path | None) -> Score:
-    rows = _rows(recipe, part, data_dir)[:ROWS]
+def _changed_score(recipe: Recipe, part: ScorePart, predict: Any, change: str, rows: list[Row]) -> Score:
     metric, shown = _METRIC[recipe.objective], rows if change == "as_written" else changed(rows, change)
     task: Any = recipe.objective
     return Score.of(metric, evaluate(predict, shown, task)[metric], data=part.data, title=part.title or part.data)
 
 
-def _baseline_scores(recipe: Recipe, name: str, data_dir: Path | None) -> list[Score]:
-    found = []
-    for part in recipe.scores:
-        known = [row for row in load_rows(part.data, "train", data_dir) if _is_of(part, row)]
-        texts, labels = [row["text"] for row in known], [row["label"] for row in known]
-
-        def predict(rows: Sequence[Row], texts: list[str] = texts, labels: list[str] = labels) -> list[str]:
-            return BASELINES[name](texts, labels, [row["text"] for row in rows])
-
-        measured = evaluate(predict, _rows(recipe, part, data_dir), "classification")
-        title = part.title or part.data
-        found += [Score.of(metric, measured[metric], data=part.data, title=title) for metric in part.metrics]
-    return found
+def _baseline_scores(part: ScorePart, name: str, known: Sequence[Row], rows: Sequence[Row]) -> list[Score]:
+    texts, labels = [row["text"] for row in known], [row["label"] for row in known]
+    answers = BASELINES[name](texts, labels, [row["text"] for row in rows])
+    measured = evaluate(lambda _: answers, rows, "classification")
+    title = part.title or part.data
+    return [Score.of(metric, measured[metric], data=part.data, title=title) for metric in part.metrics]
 
 
 def _rows(recipe: Recipe, part: ScorePart, data_dir: Path | None) -> list[Row]:
     rows = load_rows(part.data, "validation", data_dir)
     return selected(with_recipe_tags(recipe, part.data, rows) if recipe.objective == "tagging" else rows, part)
-
-
-def _is_of(part: ScorePart, row: Row) -> bool:
-    return not part.sources or row.get("source") in part.sources
 
 
 def _negation(recipe: Recipe, predict: Any) -> float | None:
