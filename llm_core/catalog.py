@@ -90,7 +90,13 @@ class ModelSpec(_Entry):
     """ISO 639-1 codes; ``code`` for programming languages."""
     backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2"]
     head: Literal[
-        "embedding", "sequence_classification", "token_classification", "span_extraction", "causal_lm", "seq2seq"
+        "embedding",
+        "masked_lm",
+        "sequence_classification",
+        "token_classification",
+        "span_extraction",
+        "causal_lm",
+        "seq2seq",
     ]
     licence: str
     """SPDX identifier, or the name of the terms."""

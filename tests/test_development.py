@@ -67,11 +67,11 @@ def test_a_translator_is_measured_in_each_direction_of_the_rows(
     pairs = (("en", "zh"), ("zh", "en"), ("en", "de"))
     spec = echo_spec("mt", head="seq2seq", tasks=("translate",), language_pairs=pairs)
     monkeypatch.setattr("llm_core.development.create_engine", lambda _: echo_engine(spec))
-    sentences = ["we like to eat fruit in the park", "it rains today and we stay at home"]
+    sentences = ["we like to eat fruit in the Park", "on 25 May it rains and we stay at home"]
     rows = [{"en": text, "zh": " ".join(reversed(text.split()))} for text in sentences]  # as the echo translates
     wanted = write_rows(data_dir, rows)
     scores = {score.metric: score for score in evaluate_model("mt", wanted, offline_settings)}
-    checks = {"right_length", "no_loop", "no_copy", "terms_kept"}
+    checks = {"right_length", "no_loop", "no_copy", "names_kept"}
     assert set(scores) == {f"{name}[{pair}]" for name in {"bleu", "chrf", *checks} for pair in ("en-zh", "zh-en")}
     assert "tok:zh" in scores["bleu[en-zh]"].signature and "tok:13a" in scores["bleu[zh-en]"].signature
     assert all(score.rows == 2 and score.low is not None for score in scores.values())

@@ -24,7 +24,7 @@ from llm_core.backends.languages import target_token
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
 from llm_core.errors import BackendError, InputError, WeightsError
-from llm_core.model.convert.ctranslate2 import NO_LOOPS, convert
+from llm_core.model.convert.ctranslate2 import SEARCH, convert, mean_log_probability
 from llm_core.types import CancelToken, ModelFiles
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class CTranslate2Model(Translates):
                 return_scores=True,
                 max_batch_size=-(-len(rows) // self._translator.num_translators),  # a part for each thread
                 max_decoding_length=min(self._positions, 2 * max(map(len, rows)) + 20),
-                **NO_LOOPS,
+                **SEARCH,
                 **options,
             )
             while not pending[-1].done():
@@ -161,8 +161,8 @@ class CTranslate2Model(Translates):
             # The columns are padded to the longest of the batch.
             weights = np.asarray(result.attention[number], dtype=np.float32).reshape(len(result.attention[number]), -1)
             attention = Attention(weights[: len(pieces), : len(source)], source, piece_spans(text, pieces))
-        # CTranslate2 divides by the length already; a rounding error may lift a certain answer above 0.
-        return Hypothesis(text, min(0.0, float(result.scores[number])), attention)
+        score = mean_log_probability(result.scores[number], pieces, SEARCH["length_penalty"])
+        return Hypothesis(text, min(0.0, score), attention)  # a rounding error may lift a certain answer above 0
 
 
 def _said(row: Sequence[str], mark: str | None) -> list[str]:

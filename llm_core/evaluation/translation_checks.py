@@ -3,8 +3,8 @@
 - ``right_length``: as long as the reference within a fifth, in characters that are not blanks;
 - ``no_loop``: no run of words or characters repeated more often than in the reference;
 - ``no_copy``: not the source itself, where the reference is not;
-- ``terms_kept``: every number and foreign word that source and reference share (2024, TensorFlow) is there; over the
-  sentences that have such.
+- ``names_kept``: every number, and every name (a word with a capital, a digit or a mark in it), that source and
+  reference write alike (2024, TensorFlow, os.path) is there; over the sentences that have such.
 
 The module knows no model and no metric of similarity.
 """
@@ -25,9 +25,9 @@ REPEATS = 3
 """A run that stands this often in a row is a loop."""
 
 _LOOP = re.compile(rf"(.{{2,40}}?)\1{{{REPEATS - 1},}}", re.DOTALL)
-_TERM = re.compile(r"\d+(?:[.,:]\d+)*|[a-z][a-z0-9]*(?:[._\-][a-z0-9]+)*", re.ASCII)
-_SHORT_WORD = 2
-"""A single letter is no foreign word."""
+_WORD = re.compile(r"\d+(?:[.,:]\d+)*|[A-Za-z][A-Za-z0-9]*(?:[._\-][A-Za-z0-9]+)*", re.ASCII)
+_TELLING = re.compile(r"\d|..*[._]|[A-Z].", re.DOTALL)
+"""A number or a name; a single letter is neither."""
 
 
 def translation_checks(
@@ -45,7 +45,7 @@ def translation_checks(
         "right_length": _right_length,
         "no_loop": _no_loop,
         "no_copy": _no_copy,
-        "terms_kept": _terms_kept,
+        "names_kept": _names_kept,
     }
     rows, scores = list(zip(sources, predicted, references, strict=True)), {}
     for name, check in checks.items():
@@ -69,15 +69,14 @@ def _no_copy(source: str, predicted: str, reference: str) -> bool:
     return said != given or wanted == given
 
 
-def _terms_kept(source: str, predicted: str, reference: str) -> bool | None:
-    given, wanted, found = (_terms(text) for text in (source, reference, predicted))
-    shared = given & wanted
-    return shared <= found if shared else None
+def _names_kept(source: str, predicted: str, reference: str) -> bool | None:
+    given, wanted, found = (_words(text) for text in (source, reference, predicted))
+    names = {word for word in given & wanted if _TELLING.search(word)}
+    return names <= found if names else None
 
 
-def _terms(text: str) -> set[str]:
-    found = _TERM.findall(unicodedata.normalize("NFKC", text).lower())
-    return {term for term in found if term[0].isdigit() or len(term) >= _SHORT_WORD}
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(unicodedata.normalize("NFKC", text)))
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,7 @@ of models.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -16,6 +17,8 @@ import sentencex
 from llm_core.tasks.language import is_chinese
 
 UNITS_PER_WIDE_CHARACTER = 4
+_IN_A_NAME = re.compile(r"\w\.\w", re.ASCII)
+"""A full stop that ends nothing: ``io.TextIOBase``."""
 
 
 class Range(NamedTuple):
@@ -41,7 +44,12 @@ def split_sentences(text: str) -> list[Range]:
     """Ranges of the sentences, without the blanks around them; what is blank belongs to none."""
     language = "zh" if is_chinese(text) else "en"
     boundaries = sentencex.get_sentence_boundaries(language, text)
-    spans = (Range(boundary["start_index"], boundary["end_index"]) for boundary in boundaries)
+    spans: list[Range] = []
+    for boundary in boundaries:
+        start, end = boundary["start_index"], boundary["end_index"]
+        if spans and _IN_A_NAME.match(text, start - 2):
+            start = spans.pop().start
+        spans.append(Range(start, end))
     return [line for span in spans for line in _lines(text, span)]
 
 

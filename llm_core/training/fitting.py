@@ -6,7 +6,6 @@ first one tokenises and writes.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from llm_core.training.mixture import Mixture
 from llm_core.training.objectives import Objective, objective_for
 from llm_core.training.progress import Budget, Progress
 from llm_core.training.recipe import Recipe
-from llm_core.training.run_folder import environment, recipe_toml
+from llm_core.training.run_folder import describe
 from llm_core.training.schedule import UNKNOWN_LAST, Plan
 from llm_core.training.trainer import CoreTrainer, arguments, process_count, steps_per_epoch
 from llm_core.training.tuning import fresh, from_base, trainable
@@ -96,20 +95,21 @@ class Fit:
         args = arguments(self.recipe, folder, seed)
         with args.main_process_first(local=False, desc="features"):
             objective, train, validation, tokenizer_dir = self._prepared()
-        if args.process_index == 0:
-            self._describe(folder)
         checkpoint = self._checkpoint(args, folder)
         plan = self._plan(train, folder, checkpoint)
         args.max_steps = plan.last or UNKNOWN_LAST
+        finished = checkpoint is not None and checkpoints.steps(checkpoint) >= args.max_steps
+        if args.process_index == 0 and not finished:
+            describe(self.recipe, self.folder)
         model = self._model(objective, seed)
         watching = self._callbacks(plan, folder, objective, model)
         trainer = CoreTrainer(
             model, objective, self.recipe, args, plan, train=train, validation=validation, callbacks=watching
         )
-        if checkpoint is None or checkpoints.steps(checkpoint) < args.max_steps:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        else:
+        if checkpoint is not None and finished:
             trainer.finished(checkpoint)
+        else:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         result = trainer.evaluate()[f"eval_{self.recipe.optim.metric}"] if len(self.recipe.optim.seeds) > 1 else 0.0
         rows = curve.read_curve(folder / curve.FILE)
         if args.process_index == 0:
@@ -130,12 +130,6 @@ class Fit:
         if self.recipe.optim.eval_steps is None:
             return objective, train, None, place
         return objective, train, stored(objective, mixture.validation(), tokens / "validation.arrow"), place
-
-    def _describe(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "recipe.toml").write_text(recipe_toml(self.recipe), encoding="utf-8")
-        about = environment(Path.cwd())
-        (self.folder / "environment.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     def _checkpoint(self, args: TrainingArguments, folder: Path) -> Path | None:
         processes = process_count()

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from llm_core.data.collators import IGNORED
 
-CHUNK_BYTES = 4_000_000
-"""Of float32 logits that are looked at together."""
+CHUNK_BYTES = {"cpu": 4_000_000, "cuda": 500_000_000}
+"""Of float32 logits that are looked at together, by device: a processor's cache is small, an accelerator wants much
+work at once."""
 
 
 def summed_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -42,7 +43,7 @@ class _SummedLoss(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
         total = logits.new_zeros((), dtype=torch.float32)
         gradient = torch.empty_like(logits)
-        rows = max(1, CHUNK_BYTES // (4 * logits.shape[-1]))
+        rows = max(1, CHUNK_BYTES[logits.device.type] // (4 * logits.shape[-1]))
         for start in range(0, len(logits), rows):
             part = slice(start, start + rows)
             loss, gradient[part] = _loss_and_gradient(logits[part].float(), labels[part, None], label_smoothing)
@@ -63,4 +64,4 @@ def _loss_and_gradient(logits: Tensor, labels: Tensor, label_smoothing: float) -
     loss = normaliser - (1 - label_smoothing) * logits.gather(1, labels) - label_smoothing * logits.mean(-1, True)
     gradient = (logits - normaliser).exp_().sub_(label_smoothing / logits.shape[-1])
     gradient.scatter_add_(1, labels, torch.full_like(normaliser, label_smoothing - 1))
-    return loss[counted].sum(), gradient.mul_(counted)
+    return loss.masked_fill(~counted, 0).sum(), gradient.mul_(counted)

@@ -7,7 +7,7 @@ the files'; the trainer shuffles. Every draw depends on the recipe's first seed 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,12 +18,15 @@ from llm_core.data.classification import balanced
 from llm_core.data.lexicon import Lexicon, load_lexicon
 from llm_core.data.loaders import Row, RowKind, Split, stream_rows
 from llm_core.data.parallel import Cleaner, pairs
+from llm_core.data.poetry import form_of
 from llm_core.data.question_answering import with_foreign_questions
 from llm_core.data.words import joined
 from llm_core.errors import InputError
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import DataPart
 
+DERIVED: dict[str, Callable[[Row], str]] = {"form": form_of}
+"""Fields that a recipe may name though the rows have none: they are told from the others."""
 _KINDS: dict[str, RowKind] = {
     "classification": "classification",
     "tagging": "tagging",
@@ -126,6 +129,8 @@ def _distinct(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _field(row: Row, name: str, part: DataPart) -> Any:
+    if name not in row and name in DERIVED:
+        return DERIVED[name](row)
     if name not in row:
         raise InputError("data", f"{part.name}: a row has no field {name!r}; it has {', '.join(row)}")
     return row[name]

@@ -39,7 +39,7 @@ from llm_core.model.heads import (
     SpanExtractor,
     TokenClassifier,
 )
-from llm_core.tokenizer import FILL_IN_THE_MIDDLE, direction_tag
+from llm_core.tokenizer import direction_tag
 from llm_core.training.recipe import Recipe
 
 Feature = dict[str, Any]
@@ -153,7 +153,7 @@ class NextToken(Objective):
         wanted = self.recipe.infilling
         if wanted is None:
             return None
-        prefix, middle, suffix = self.tokenizer.convert_tokens_to_ids(list(FILL_IN_THE_MIDDLE))
+        prefix, middle, suffix = self.tokenizer.convert_tokens_to_ids(list(wanted.symbols))
         return FillInTheMiddle(prefix, middle, suffix, wanted.rate, wanted.spm_rate)
 
 

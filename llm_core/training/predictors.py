@@ -19,7 +19,7 @@ from llm_core.data.collators import PaddingCollator
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
 from llm_core.data.tagging import best_tags, in_small_words, model_inputs, of_tokens, tag_windows, word_logits
-from llm_core.model.convert.ctranslate2 import NO_LOOPS
+from llm_core.model.convert.ctranslate2 import SEARCH, mean_log_probability
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.training.objectives import source_text
 from llm_core.training.recipe import Recipe
@@ -165,9 +165,12 @@ class ConvertedTranslator:
             batch_type="tokens",
             max_decoding_length=recipe.max_length,
             return_scores=True,
-            **NO_LOOPS,
+            **SEARCH,
         )
-        return [(self.target.decode(each.hypotheses[0]), float(each.scores[0])) for each in found]
+        return [self._read(each.hypotheses[0], each.scores[0]) for each in found]
+
+    def _read(self, pieces: list[str], score: float) -> tuple[str, float]:
+        return self.target.decode(pieces), mean_log_probability(score, pieces, SEARCH["length_penalty"])
 
 
 def answers(rows: Sequence[Row], spans: Sequence[Span], threshold: float) -> list[str]:

@@ -130,7 +130,8 @@ class Budget(TrainerCallback):
             return
         here = _rank_zero_says(time.monotonic() - self.began, args.world_size)
         used = (self.spent + here) / self.seconds
-        if used < self.next_look:
+        ends_soon = self.plan.last is not None and self.plan.last - state.global_step <= LOOK_STEPS
+        if used < self.next_look and not ends_soon:  # the first steps are slow, and the first estimate is short
             return
         self.next_look = used + 0.08
         left = max(0.0, self.seconds - self.spent - here)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from llm_core.data.augmentation import Augmentation
 from llm_core.model.config import FAMILIES, ModelConfig, preset
+from llm_core.tokenizer.symbols import FILL_IN_THE_MIDDLE
 
 Objective = Literal["masked_lm", "causal_lm", "seq2seq", "classification", "tagging", "question_answering"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -118,6 +119,8 @@ class Infilling(Part):
 
     rate: Share = 0.5
     spm_rate: Share = 0.5
+    symbols: tuple[str, str, str] = FILL_IN_THE_MIDDLE
+    """Special tokens before the prefix, the middle and the suffix; a base that has none of its own lends others."""
 
 
 class Tuning(Part):

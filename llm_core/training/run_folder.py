@@ -6,6 +6,7 @@ runs/NAME/recipe.toml  environment.json  curve.csv  curve.png  samples.jsonl  pl
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -18,6 +19,7 @@ import torch
 
 from llm_core.training.recipe import Recipe
 
+RECIPE, ENVIRONMENT = "recipe.toml", "environment.json"
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "safetensors", "tokenizers", "sentencepiece", "numpy")
 
 
@@ -26,6 +28,29 @@ def recipe_toml(recipe: Recipe) -> str:
     import tomlkit
 
     return tomlkit.dumps(recipe.model_dump(mode="json", exclude_unset=True))
+
+
+def describe(recipe: Recipe, folder: Path) -> None:
+    """Writes the recipe as it is used, and the `environment`.
+
+    Args:
+        recipe: What is trained.
+        folder: The run folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8")
+    about = environment(Path.cwd())
+    (folder / ENVIRONMENT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def hardware(folder: Path) -> str:
+    """What a run computed on, in words: its accelerator, or its threads.
+
+    Args:
+        folder: The run folder; its training may have ended on another machine than this.
+    """
+    about = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+    return ", ".join(about["accelerators"]) or f"{about['threads']} CPU threads"
 
 
 def environment(directory: Path) -> dict[str, Any]:

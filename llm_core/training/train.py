@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from llm_core.evaluation.scores import SCORES_FILE, Score, write_scores
 from llm_core.training import curve, samples
 from llm_core.training.card import Run, model_card
@@ -18,6 +16,7 @@ from llm_core.training.export import WHOLE, save_model
 from llm_core.training.fitting import Fit, Fitted
 from llm_core.training.measure import CALIBRATION_FILE, Measure
 from llm_core.training.recipe import Recipe
+from llm_core.training.run_folder import hardware
 from llm_core.training.scrutiny import Scrutiny, scrutinise
 from llm_core.training.trainer import process_rank
 
@@ -82,15 +81,17 @@ def train(
         if recipe.samples is not None:
             for name in (samples.FILE, curve.FILE):
                 shutil.copyfile(fitted.folder / name, output_dir / name)
-        run = _run(fitted, output_dir, measure.outputs, found)
+        run = _run(fitted, work, output_dir, measure.outputs, found)
         (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
     seconds = time.monotonic() - began
     return TrainReport(output_dir, tuple(scores), _shipped_bytes(output_dir), fitted.steps, fitted.tokens, seconds)
 
 
-def _run(fitted: Fitted, output_dir: Path, outputs: Sequence[Mapping[str, str]], found: Scrutiny | None) -> Run:
+def _run(
+    fitted: Fitted, work: Path, output_dir: Path, outputs: Sequence[Mapping[str, str]], found: Scrutiny | None
+) -> Run:
     parameters = list(fitted.model.parameters())
-    cuda, last, file = torch.cuda.is_available(), fitted.steps, output_dir / CALIBRATION_FILE
+    last, file = fitted.steps, output_dir / CALIBRATION_FILE
     return Run(
         shipped_bytes=_shipped_bytes(output_dir),
         parameters=sum(p.numel() for p in parameters),
@@ -98,7 +99,7 @@ def _run(fitted: Fitted, output_dir: Path, outputs: Sequence[Mapping[str, str]],
         steps=fitted.steps,
         tokens=fitted.tokens,
         seconds=fitted.seconds,
-        hardware=torch.cuda.get_device_name() if cuda else f"{torch.get_num_threads()} CPU threads",
+        hardware=hardware(work),
         seed=fitted.seed,
         results=fitted.results,
         samples=tuple(line for line in samples.read_samples(fitted.folder / samples.FILE) if line["step"] == last),

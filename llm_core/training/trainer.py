@@ -38,6 +38,9 @@ from llm_core.training.recipe_parts import Optim
 from llm_core.training.schedule import UNKNOWN_LAST, Plan
 from llm_core.training.steps import StepBatches, steps_of
 
+LOADER_WORKERS = 4
+"""Processes that make batches while an accelerator computes; it would wait for one alone."""
+
 
 class CoreTrainer(Trainer):
     """See the module.
@@ -107,7 +110,7 @@ class CoreTrainer(Trainer):
         followers = [self.data_collator] if hasattr(self.data_collator, "set_epoch") else []
         batches = train_batches(self.lengths, self.optim, self.args.seed, followers)
         self.add_callback(EpochDraws(batches))
-        return self._loader(self.train_dataset, batches, self.data_collator)
+        return self._loader(self.train_dataset, batches, self.data_collator, self.args.dataloader_num_workers)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Validation rows in their order, hidden the same way each time."""
@@ -116,8 +119,9 @@ class CoreTrainer(Trainer):
         batches = StepBatches(range(len(rows)), size * processes, size, processes)
         return self._loader(rows, batches, self.objective.collator(self.args.seed))
 
-    def _loader(self, rows: Any, batches: Any, collate: Any) -> DataLoader[Any]:
-        loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, pin_memory=self.args.dataloader_pin_memory)
+    def _loader(self, rows: Any, batches: Any, collate: Any, workers: int = 0) -> DataLoader[Any]:
+        pinned = self.args.dataloader_pin_memory
+        loader = DataLoader(rows, batch_sampler=batches, collate_fn=collate, num_workers=workers, pin_memory=pinned)
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
@@ -256,6 +260,7 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=True,
+        dataloader_num_workers=LOADER_WORKERS if cuda else 0,
         dataloader_pin_memory=cuda,
         ddp_backend="gloo" if processes > 1 and not cuda else None,
         ddp_find_unused_parameters=False,

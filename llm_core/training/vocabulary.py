@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from llm_core.tokenizer import FILL_IN_THE_MIDDLE, Tokenizer, direction_tag
+from llm_core.tokenizer import Tokenizer, direction_tag
 from llm_core.training.mixture import Mixture
 from llm_core.training.objectives import LANGUAGES
 from llm_core.training.recipe import Recipe
@@ -55,6 +55,6 @@ def _is_made_so(folder: Path, told: str) -> bool:
 
 def _symbols(recipe: Recipe) -> tuple[str, ...]:
     if recipe.objective == "causal_lm":
-        return FILL_IN_THE_MIDDLE if recipe.infilling else ()
+        return recipe.infilling.symbols if recipe.infilling else ()
     targets = sorted({pair.partition("-")[2] for part in recipe.data for pair in part.directions})
     return tuple(direction_tag(LANGUAGES.get(target, target)) for target in targets) if recipe.tagged else ()

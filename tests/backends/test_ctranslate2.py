@@ -31,7 +31,7 @@ def opened(directory: Path, quantization: str = "int8") -> Any:
 @pytest.fixture
 def may_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """As plain beam search decodes; random weights do little else than loop."""
-    monkeypatch.setattr("llm_core.backends.ctranslate2.NO_LOOPS", {})
+    monkeypatch.setattr("llm_core.backends.ctranslate2.SEARCH", {"length_penalty": 1.0})
 
 
 def test_no_run_of_five_pieces_is_said_twice(checkpoint: Path) -> None:

@@ -25,6 +25,8 @@ any_text = st.text(
             ["One line\nstill the same one.", "A heading", "Text."],
         ),
         ("- eggs\n- milk", ["- eggs", "- milk"]),
+        ("不会引发 sqlite3.InterfaceError。由库处理。", ["不会引发 sqlite3.InterfaceError。", "由库处理。"]),
+        ("It reads io.TextIOBase. Then it ends.", ["It reads io.TextIOBase.", "Then it ends."]),
         ("   ", []),
     ],
 )

@@ -16,7 +16,7 @@ from llm_core.training.loss import summed_loss
 def test_loss_and_gradient_are_torch_s(
     label_smoothing: float, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loss, "CHUNK_BYTES", rows_at_once * 4 * 11)
+    monkeypatch.setattr(loss, "CHUNK_BYTES", {"cpu": rows_at_once * 4 * 11})
     torch.manual_seed(0)
     logits, labels = torch.randn(3, 10, 11) * 4, torch.randint(0, 11, (3, 10))
     labels[0, :4] = labels[2] = IGNORED

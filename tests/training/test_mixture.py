@@ -10,6 +10,19 @@ from llm_core.training.mixture import Mixture
 from llm_core.training.recipe import Recipe
 
 
+def test_a_field_that_rows_do_not_have_is_told_from_the_others(scratch: Callable[..., Recipe], tmp_path: Path) -> None:
+    (tmp_path / "poems").mkdir()
+    poem = {
+        "title": "绝句",
+        "text": "两个黄鹂鸣翠柳，一行白鹭上青天。\n窗含西岭千秋雪，门泊东吴万里船。",
+        "kind": "tang",
+    }
+    (tmp_path / "poems" / "train.jsonl").write_text(json.dumps(poem) + "\n", encoding="utf-8")
+    part = {"name": "poems", "licence": "MIT", "fields": ["form", "title", "text"]}
+    (row,) = Mixture(scratch("causal_lm", data=[part]), tmp_path).training()
+    assert row["text"] == f"七绝\n绝句\n{poem['text']}"
+
+
 def test_words_of_a_list_become_running_text(scratch: Callable[..., Recipe], tmp_path: Path) -> None:
     rows = [
         ["我", "爱", "北京", "，", "真", "的", "。"],

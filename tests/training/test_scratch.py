@@ -110,6 +110,17 @@ def test_the_run_folder_says_how_to_do_it_again(scratch: Scratch, data_dir: Path
     assert not list(folder.rglob("training_args.bin")), "no pickled arguments"
 
 
+def test_a_run_that_ended_elsewhere_is_measured_here(scratch: Scratch, data_dir: Path, tmp_path: Path) -> None:
+    recipe = scratch("causal_lm", optim={"max_steps": 3})
+    first = _train(recipe, data_dir, tmp_path)
+    environment = tmp_path / "run" / "environment.json"
+    about = json.loads(environment.read_text()) | {"accelerators": ["Some GPU"]}
+    environment.write_text(json.dumps(about))
+    again = _train(recipe, data_dir, tmp_path)
+    card = (again.model_dir / "README.md").read_text(encoding="utf-8")
+    assert again.steps == first.steps == 3 and "on Some GPU" in card
+
+
 def test_a_budget_ends_the_schedule_in_time(scratch: Scratch, data_dir: Path, tmp_path: Path) -> None:
     recipe = scratch("causal_lm", optim={"max_steps": 10**6, "save_steps": 10**6, "log_steps": 5, "schedule": "cosine"})
     report = _train(recipe, data_dir, tmp_path, budget_minutes=0.1)

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,22 @@ from llm_core.errors import InputError, WeightsError
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 """Number formats of the weights on disk; the translator computes in the nearest one that its machine has."""
-NO_LOOPS = {"no_repeat_ngram_size": 5}
-"""Options of ``translate_batch``: a run of five pieces is not said twice. Small models stumble into loops; on
-validation rows this removed most of them and cost no BLEU."""
+SEARCH: dict[str, Any] = {"no_repeat_ngram_size": 5, "length_penalty": 1.4}
+"""Options of ``translate_batch``. A run of five pieces is not said twice: small models stumble into loops; on
+validation rows this removed most of them and cost no BLEU. Hypotheses are divided by their length to the power of 1.4:
+trained with smoothed labels, a model ends its sentences early, and at 1.0 translations were 2 to 8 % too short."""
 _PIECES = ("source.spm", "target.spm")
+
+
+def mean_log_probability(score: float, pieces: Sequence[str], length_penalty: float) -> float:
+    """The mean log-probability of a hypothesis's pieces and its end, in nats; CTranslate2 divides by more.
+
+    Args:
+        score: As ``translate_batch`` returns it.
+        pieces: Of the hypothesis.
+        length_penalty: That the search was made with.
+    """
+    return score * float((len(pieces) + 1) ** (length_penalty - 1))
 
 
 def convert(directory: Path, place: Path, *, quantization: str = "int8") -> None:

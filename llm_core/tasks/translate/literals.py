@@ -14,9 +14,10 @@ from llm_core.tasks.translate.languages import script_language
 
 _NUMBER = re.compile(r"(?<![\w.,:])\d+(?:[.,:]\d+)*(?![\w])", re.ASCII)
 _MAGNITUDE = re.compile(r"\s*(?:hundred|thousand|million|billion|trillion|dozen|[十百千万亿])", re.IGNORECASE)
-_NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z][A-Za-z0-9]*(?:[._+#\-][A-Za-z0-9]+)*(?![A-Za-z0-9_])", re.ASCII)
+_NAME = re.compile(r"(?<![A-Za-z0-9_])(?:0x|[A-Za-z])[A-Za-z0-9]*(?:[._+#\-][A-Za-z0-9]+)*(?![A-Za-z0-9_])", re.ASCII)
 _TELLING = re.compile(r"\d|[._]|.[A-Z]", re.DOTALL)
-"""In English text a name is told from a word by a digit, a mark or a capital within."""
+"""In English text a name is told from a word by a digit, a mark or a capital within, or by being called: ``ord(``."""
+_CALLED = re.compile(r"\((?!s\))")
 
 
 def literals(text: str, language: str) -> list[Occurrence]:
@@ -27,7 +28,8 @@ def literals(text: str, language: str) -> list[Occurrence]:
         language: Its language; in one that is not written in Latin letters, every Latin word is a name.
     """
     foreign = script_language(language) != "en"
-    names = [match for match in _NAME.finditer(text) if len(match[0]) > 1 and (foreign or _TELLING.search(match[0]))]
+    words = [match for match in _NAME.finditer(text) if len(match[0]) > 1]
+    names = [w for w in words if foreign or _TELLING.search(w[0]) or _CALLED.match(text, w.end())]
     numbers = [match for match in _NUMBER.finditer(text) if _is_certain(match, text)]
     found = sorted((*names, *numbers), key=lambda match: match.start())
     return [Occurrence(Entry(match[0], match[0]), match.start(), match.end()) for match in found]

@@ -16,6 +16,8 @@ from tests.support.translators import ScriptedTranslator
         ("TensorFlow 2.15 runs on Linux with GPUs.", "en", ["TensorFlow", "2.15", "GPUs"]),
         ("The word in capitals is HTTP, not Tom's.", "en", ["HTTP"]),
         ("Use str.format or os_name at 12:30.", "en", ["str.format", "os_name", "12:30"]),
+        ("The handler is 0x0059A7ED.", "en", ["0x0059A7ED"]),
+        ("Call ord('s') on each of the item(s).", "en", ["ord"]),
         ("He has 3 cats, 40 dogs and 1.5 million ants.", "en", ["40"]),
         ("在 Windows 10 上安装 Python。", "zh", ["Windows", "10", "Python"]),
         ("他有150万元和25本书。", "zh", ["25"]),
