@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from demos._handler import Updates
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.limits import MAX_NEW_TOKENS
-from llm_core.tasks.generate import TASK
+from llm_core.tasks.generate import TASK, GenerateResult
 from llm_core.tasks.prompts import WRITINGS
 from llm_core.types import Token
 
@@ -31,11 +32,16 @@ BANDS = (
 )
 """Lowest probability, name and colour of each band of tokens."""
 EXAMPLES = {
-    "Story": ("story", "A lighthouse keeper who is afraid of the dark"),
-    "E-mail": ("email", "Ask the landlord to repair the heating before the weekend"),
-    "Product text": ("product", "A folding bicycle that fits under an office desk"),
-    "Explanation": ("explanation", "Why is the sky blue?"),
-    "写作": ("story", "一只想学会游泳的猫"),
+    "Story": ("story", "A lighthouse keeper who is afraid of the dark", ""),
+    "E-mail": ("email", "Ask the landlord to repair the heating before the weekend", ""),
+    "Product text": ("product", "A folding bicycle that fits under an office desk", ""),
+    "Explanation": ("explanation", "Why is the sky blue?", ""),
+    "JSON": (
+        FREE,
+        "Invent a character for a children's book: a clumsy dragon who bakes bread.",
+        "name: text\nage: whole number\nmood: cheerful | shy | grumpy\nhobbies: list of text",
+    ),
+    "写作": ("story", "一只想学会游泳的猫", ""),
 }
 CHAT_EXAMPLES = {
     "Plan a day": "I have one day in Paris. What should I see in the morning?",
@@ -78,6 +84,11 @@ def _build_write(ctx: DemoContext) -> None:
                 lines=3, max_lines=10, label=ctx.t("generate.prompt"), placeholder=ctx.t("generate.prompt_placeholder")
             )
             probabilities = gr.Checkbox(False, label=ctx.t("generate.probabilities"))
+            with gr.Accordion(ctx.t("generate.as_json"), open=False):
+                wanted = gr.Textbox(
+                    lines=4, max_lines=16, label=ctx.t("generate.fields"), info=ctx.t("generate.fields_info"),
+                    placeholder=ctx.t("generate.fields_placeholder"),
+                )  # fmt: skip
             settings = _settings(ctx)
         with bench.results():
             text = gr.Textbox(
@@ -92,10 +103,10 @@ def _build_write(ctx: DemoContext) -> None:
                 visible=False,
                 elem_classes=["wrapped", "tokens"],
             )
-        bench.examples(list(EXAMPLES.values()), [template, prompt], list(EXAMPLES))
+        bench.examples(list(EXAMPLES.values()), [template, prompt, wanted], list(EXAMPLES))
 
-    def to_request(template: str, prompt: str, probabilities: bool, *values: Any) -> Mapping[str, Any]:
-        fields = {"prompt": prompt, "top_alternatives": int(bool(probabilities)), **_given(values)}
+    def to_request(template: str, prompt: str, probabilities: bool, wanted: str, *values: Any) -> Mapping[str, Any]:
+        fields = {"prompt": prompt, "top_alternatives": int(bool(probabilities)), "fields": wanted, **_given(values)}
         return fields if template == FREE else {**fields, "template": template}
 
     def render(view: View, template: str, prompt: str, probabilities: bool, *values: Any) -> Updates:
@@ -106,10 +117,10 @@ def _build_write(ctx: DemoContext) -> None:
             if probabilities
             else gr.update(visible=False)
         )
-        return {text: view.result.text, tokens: coloured}
+        return {text: readable(view.result), tokens: coloured}
 
     bench.connect(
-        inputs=[template, prompt, probabilities, *components_of(settings)],
+        inputs=[template, prompt, probabilities, wanted, *components_of(settings)],
         outputs=[text, tokens],
         to_request=to_request,
         render=render,
@@ -188,6 +199,11 @@ def _text_of(content: Any) -> str:
     return "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
 
 
+def readable(result: GenerateResult) -> str:
+    """The text; a JSON object over several lines."""
+    return result.text if result.data is None else json.dumps(result.data, ensure_ascii=False, indent=2)
+
+
 def color_tokens(tokens: Sequence[Token]) -> list[tuple[str, str | None]]:
     """Each token with the band of its probability."""
     return [(token.text, _band(token.probability)) for token in tokens]
@@ -208,6 +224,7 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
         max_new_tokens: int = 256,
         temperature: float = 0.7,
         seed: int | None = None,
+        fields: str | None = None,
         model: str = "auto",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[Record, None]:
@@ -219,19 +236,22 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
             max_new_tokens: Longest text in tokens, 1 to 1024.
             temperature: 0 is predictable, 1 is daring; at most 2.
             seed: The same seed gives the same text; a new one is drawn when it is left out.
+            fields: Answer as a JSON object with these fields, one a line: "name: text", "price: number",
+                "in stock: yes/no", "colour: red | green", "tags: list of text".
             model: Catalogue id of the model to use; auto takes the best one that is available.
 
         Returns:
             A record with text, model and seconds.
         """
-        fields = {
+        values = {
             "prompt": prompt,
             "system": system,
             "max_new_tokens": max_new_tokens,
             "temperature": temperature,
             "seed": seed,
+            "fields": fields,
         }
-        async for record in serve(ctx, TASK, fields, model, request):
+        async for record in serve(ctx, TASK, values, model, request):
             yield record
 
     return generate

@@ -136,6 +136,11 @@ class ModelSpec(_Entry):
             raise ValueError("a classifier or tagger needs its labels")
         return self
 
+    @property
+    def follows_schemas(self) -> bool:
+        """Whether a decoder can be held to a JSON schema."""
+        return self.backend == "llama_cpp"
+
 
 class Catalog(Mapping[str, ModelSpec]):
     """Entries by id, in the order of preference in which ``auto`` tries them."""

@@ -88,6 +88,8 @@ class Sampling:
     """Strings that end the generation; not part of its text."""
     top_alternatives: int = 0
     """How many alternatives, with probabilities, to report for each token; 0 reports no probabilities."""
+    json_schema: str | None = None
+    """Only what fits this schema, which is JSON itself, may be written; for decoders run by llama.cpp."""
 
 
 @dataclass(frozen=True, slots=True)

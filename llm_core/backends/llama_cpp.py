@@ -10,6 +10,7 @@ store's duty. The module knows nothing of chat templates or tasks.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -164,6 +165,8 @@ def _body(tokens: list[int], sampling: Sampling) -> Mapping[str, Any]:
     }
     if sampling.seed is not None:
         body["seed"] = sampling.seed
+    if sampling.json_schema is not None:
+        body["json_schema"] = json.loads(sampling.json_schema)
     if sampling.top_alternatives:
         body |= {"logprobs": sampling.top_alternatives, "timings_per_token": True}
     return body

@@ -14,7 +14,7 @@ from llm_core.settings import Settings
 from llm_core.tasks import find_task
 
 _MODEL = "topics-ag-news"
-_BATCH, _CLIENTS, _ROUNDS_A_CLIENT = 256, 8, 8
+_BATCH, _SINGLE, _CLIENTS, _ROUNDS_A_CLIENT = 256, 48, 8, 8
 
 
 def measure(settings: Settings) -> list[Figure]:
@@ -29,13 +29,21 @@ def measure(settings: Settings) -> list[Figure]:
         def theirs() -> float:
             return _rate(lambda: pipeline(sentences, batch_size=32, top_k=None), _BATCH)
 
+        def theirs_alone() -> float:
+            return _rate(lambda: [pipeline(sentence, top_k=None) for sentence in sentences[:_SINGLE]], _SINGLE)
+
         fast, slow, ratio = alternate(ours, theirs, rounds=3)
+        singles = _requests(sentences[:_SINGLE])
+        single, single_slow, single_ratio = alternate(lambda: _serial_rate(engine, singles), theirs_alone, rounds=3)
         short = _requests(english_sentences(_CLIENTS * _ROUNDS_A_CLIENT))
         together, alone, gain = alternate(lambda: _concurrent_rate(engine, short), lambda: _serial_rate(engine, short))
     return [
         Figure("256 sentences through the task", fast, "sentences/s", ""),
         Figure("transformers.pipeline, float32, batches of 32", slow, "sentences/s", ""),
         Figure("ratio, pair by pair", ratio, "", "≥ 2.5"),
+        Figure("one sentence at a time through the task", single, "sentences/s", ""),
+        Figure("transformers.pipeline, float32, one at a time", single_slow, "sentences/s", ""),
+        Figure("ratio, pair by pair", single_ratio, "", "≥ 2"),
         Figure("8 concurrent clients, single requests", together, "requests/s", ""),
         Figure("the same requests one by one", alone, "requests/s", ""),
         Figure("gain of micro-batching, pair by pair", gain, "", "≥ 2"),

@@ -1,11 +1,13 @@
 """Text generation: one instruction or a conversation in, streamed text out.
 
 A conversation that has grown too long for the model loses its oldest turns, and the result says how many; the last
-message is never cut. What the model writes is literal text to its next turn, as is what people write.
+message is never cut. What the model writes is literal text to its next turn, as is what people write. Asked for fields,
+the model writes a JSON object: a grammar lets it write nothing else (Willard & Louf 2023, arXiv:2307.09702).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,8 +21,9 @@ from llm_core.prompt import Prompt
 from llm_core.session import Session, Steps
 from llm_core.tasks.base import Request, Result
 from llm_core.tasks.decoding import FinishReason, decode
+from llm_core.tasks.json_fields import Fields, json_schema
 from llm_core.tasks.language import check_language, is_chinese, readers
-from llm_core.tasks.prompts import WRITINGS, Role, Turn, chat_prompt
+from llm_core.tasks.prompts import JSON_INSTRUCTION, WRITINGS, Role, Turn, chat_prompt
 from llm_core.types import Delta, Sampling, Token
 
 MAX_HISTORY_TURNS = 100
@@ -57,6 +60,8 @@ class GenerateRequest(Request):
     repeat_penalty: RepeatPenalty = 1.1
     seed: Seed | None = None
     """The same seed gives the same text; ``None`` draws a new one."""
+    fields: Fields = ""
+    """The answer is a JSON object with these fields, one a line; see `json_fields`. Empty: free text."""
     top_alternatives: Annotated[int, Field(ge=0, le=10)] = 0
     """How many likely tokens to report at each place, with probabilities."""
 
@@ -71,6 +76,8 @@ class GenerateResult(Result):
     """``"length"`` when `max_new_tokens` ended it."""
     tokens: tuple[Token, ...] = ()
     """With probabilities; empty unless `top_alternatives` asked for them."""
+    data: dict[str, Any] | None = None
+    """The object, when `fields` asked for one and it was not cut off by `max_new_tokens`."""
     turns_left_out: int = 0
     """Earliest messages of the conversation that did not fit into the model's context."""
 
@@ -82,8 +89,9 @@ class GenerateTask:
     request_type: ClassVar[type[GenerateRequest]] = GenerateRequest
 
     def candidates(self, catalog: Catalog, request: GenerateRequest) -> tuple[ModelSpec, ...]:
-        """Decoders that read the prompt's script."""
-        return readers(catalog.for_task("generate"), "prompt", request.prompt)
+        """Decoders that read the prompt's script and, for fields, can be held to a schema."""
+        specs = [spec for spec in catalog.for_task("generate") if not request.fields.strip() or spec.follows_schemas]
+        return readers(specs, "prompt", request.prompt)
 
     def run(self, session: Session, request: GenerateRequest) -> Steps[GenerateResult]:
         """See `Task.run`."""
@@ -93,9 +101,11 @@ class GenerateTask:
         tokens: list[Token] = []
         steps = decode(model, prompt, _sampling(request), session.cancel)
         finish_reason = yield from _from_first_letter(steps, tokens)
+        text = "".join(token.text for token in tokens).strip()
         return GenerateResult(
-            text="".join(token.text for token in tokens).strip(),
+            text=text,
             finish_reason=finish_reason,
+            data=_read(text) if request.fields.strip() else None,
             tokens=tuple(tokens) if request.top_alternatives else (),
             turns_left_out=left_out,
         )
@@ -119,7 +129,17 @@ def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token]) -> Steps
         steps.close()
 
 
+def _read(text: str) -> dict[str, Any] | None:
+    """The object, unless its end is missing."""
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return None
+    return found
+
+
 def _sampling(request: GenerateRequest) -> Sampling:
+    schema = json_schema(request.fields)
     return Sampling(
         max_new_tokens=request.max_new_tokens,
         temperature=request.temperature,
@@ -127,6 +147,7 @@ def _sampling(request: GenerateRequest) -> Sampling:
         repeat_penalty=request.repeat_penalty,
         seed=request.seed,
         top_alternatives=request.top_alternatives,
+        json_schema=None if schema is None else json.dumps(schema, ensure_ascii=False),
     )
 
 
@@ -138,6 +159,8 @@ def _fitting_prompt(model: Generates, template: str | None, request: GenerateReq
     """
     writing = WRITINGS[request.template] if request.template else None
     system = request.system or (writing.system if writing else "")
+    if request.fields.strip():
+        system = f"{system} {JSON_INSTRUCTION}\n{request.fields.strip()}".strip()
     text = writing.wrap(request.prompt, chinese=is_chinese(request.prompt)) if writing else request.prompt
     last = Turn("user", text)
     history = [Turn(message.role, message.content) for message in request.history]

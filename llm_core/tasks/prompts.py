@@ -18,6 +18,7 @@ Role = Literal["user", "assistant"]
 FIM_TEMPLATE = "qwen_fim"
 """Of models trained to fill in the middle between a prefix and a suffix (Bavarian et al. 2022, arXiv:2207.14255)."""
 DEFAULT_SYSTEM = "You are a helpful AI assistant."
+JSON_INSTRUCTION = "Answer with a JSON object that has these fields:"
 
 
 @dataclass(frozen=True, slots=True)

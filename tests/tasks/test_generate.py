@@ -71,6 +71,7 @@ def test_template_and_system_reach_the_model() -> None:
         ({"prompt": "x", "max_new_tokens": 5000}, "max_new_tokens: must be at most 1024"),
         ({"prompt": "x", "history": [{"role": "system", "content": "y"}]}, r"history\.0\.role"),
         ({"prompt": "x", "seed": -1}, "seed: must be at least 0"),
+        ({"prompt": "x", "fields": "a: colour"}, "fields: line 1: 'colour' is no kind"),
     ],
 )
 def test_bad_fields_are_named(fields: dict[str, Any], message: str) -> None:
@@ -82,6 +83,12 @@ def test_a_language_the_model_does_not_read_is_refused() -> None:
     english = echo_spec(languages=("en",))
     with pytest.raises(InputError, match="Chinese"):
         TASK.candidates(Catalog({english.id: english}), GenerateRequest.parse({"prompt": "写一个故事"}))
+
+
+def test_fields_need_a_model_that_follows_a_schema() -> None:
+    catalog = Catalog({spec.id: spec for spec in load_catalog().for_task("generate")})
+    free, asked = (TASK.candidates(catalog, GenerateRequest.parse({"prompt": "x", "fields": f})) for f in ("", "a"))
+    assert {spec.backend for spec in asked} == {"llama_cpp"} and len(asked) < len(free)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +104,17 @@ def test_real_model_writes_and_a_seed_repeats_it(smollm2: LlamaCppModel) -> None
     text, result = run(smollm2, **fields)
     assert len(result.text.split()) > 15 and text.strip() == result.text
     assert run(smollm2, **fields)[1] == result
+
+
+@pytest.mark.real_weights
+def test_real_model_answers_with_the_fields_that_were_asked_for(smollm2: LlamaCppModel) -> None:
+    fields = "name: text\nage: whole number\nmood: cheerful | grumpy\nflies: yes/no\nhobbies: list of text"
+    _, result = run(smollm2, prompt="Invent a dragon who bakes bread.", fields=fields, seed=1)
+    assert result.data is not None and list(result.data) == ["name", "age", "mood", "flies", "hobbies"]
+    assert isinstance(result.data["age"], int) and result.data["mood"] in ("cheerful", "grumpy")
+    assert isinstance(result.data["flies"], bool) and all(isinstance(hobby, str) for hobby in result.data["hobbies"])
+    _, cut = run(smollm2, prompt="Invent a dragon.", fields=fields, seed=1, max_new_tokens=6)
+    assert cut.data is None and cut.finish_reason == "length" and cut.text.startswith("{")
 
 
 @pytest.mark.real_weights

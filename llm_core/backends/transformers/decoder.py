@@ -31,6 +31,7 @@ from llm_core.backends.transformers.checkpoint import check_checkpoint, computin
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.backends.transformers.text_stream import TextStream
 from llm_core.catalog import ModelSpec
+from llm_core.errors import BackendError
 from llm_core.prompt import Segment, segments_of
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 
@@ -98,9 +99,11 @@ class DecoderModel:
 
         Raises:
             InputError: The prompt is empty, or it and `max_new_tokens` exceed the context length.
-            BackendError: The model failed.
+            BackendError: The model failed, or a JSON schema was given, which this runtime cannot follow.
             CancelledError, DeadlineExceededError: As the token says.
         """
+        if sampling.json_schema is not None:
+            raise BackendError(f"{self.spec.id}: only models that llama.cpp runs can be held to a JSON schema")
         ids = self._prompt_ids(prompt)
         check_prompt_length(len(ids), sampling.max_new_tokens, self.context_length)
         stream = TextStream(self._decode, sampling.stop)

@@ -99,9 +99,10 @@ class Glossary:
 
 
 def has_translation(entry: Entry, text: str) -> bool:
-    """Whether a translation has what the entry asks for, in any case."""
+    """Whether a translation has what the entry asks for, in any case; a name that stays as it is keeps its capitals."""
     pattern = _whole_words(re.escape(entry.translation), entry.translation)
-    return re.search(pattern, text, re.IGNORECASE) is not None
+    is_name = entry.term == entry.translation != entry.term.lower()
+    return re.search(pattern, text, 0 if is_name else re.IGNORECASE) is not None
 
 
 def prefer(hypotheses: Sequence[Hypothesis], wanted: Sequence[Occurrence]) -> int:
@@ -128,9 +129,11 @@ def enforce(hypothesis: Hypothesis, wanted: Sequence[Occurrence], length: int) -
 
 
 def _is_taken(text: str, span: Span, wanted: Sequence[Occurrence]) -> bool:
-    """Whether a placeholder or another entry's translation would be overwritten."""
-    old = text[span[0] : span[1]]
-    return bool(re.search(r"[{}｛｝]", old)) or any(has_translation(each.entry, old) for each in wanted)
+    """Whether a placeholder would be overwritten, or another entry's translation that stands nowhere else."""
+    old, rest = text[span[0] : span[1]], text[: span[0]] + " " + text[span[1] :]
+    if re.search(r"[{}｛｝]", old):
+        return True
+    return any(has_translation(each.entry, old) and not has_translation(each.entry, rest) for each in wanted)
 
 
 def _spaced(text: str, span: Span, new: str) -> str:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from llm_core.backends.base import Generates
 from llm_core.backends.transformers.decoder import open_decoder
 from llm_core.backends.transformers.text_stream import TextStream
-from llm_core.errors import CancelledError, InputError, WeightsError
+from llm_core.errors import BackendError, CancelledError, InputError, WeightsError
 from llm_core.prompt import Prompt, literal, markup
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 from tests.support.decoders import entry, save_llama
@@ -149,3 +149,8 @@ def test_stop_string_ends_the_text(model: Any) -> None:
     middle = whole[len(whole) // 2 : len(whole) // 2 + 3]
     tokens, finish = run(model, PROMPT, dataclasses.replace(GREEDY, stop=(middle,)))
     assert finish == "stop" and text_of(tokens) == whole[: whole.index(middle)]
+
+
+def test_a_schema_is_refused_and_not_ignored(model: Any) -> None:
+    with pytest.raises(BackendError, match="JSON schema"):
+        run(model, PROMPT, Sampling(max_new_tokens=4, json_schema='{"type": "object"}'))

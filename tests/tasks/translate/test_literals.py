@@ -36,6 +36,16 @@ def test_a_lost_number_is_put_where_the_model_looked() -> None:
     assert _text(model, "the room 1984 is free") == "der Raum 1984 ist frei"
 
 
+def test_a_name_said_twice_makes_room_for_the_one_that_is_missing() -> None:
+    model = ScriptedTranslator(lambda s: "json.dump und json.dump sind neu")
+    assert _text(model, "json.dump and json.dumps are new") == "json.dump und json.dumps sind neu"
+
+
+def test_a_name_keeps_its_capitals() -> None:
+    model = ScriptedTranslator(lambda s: "der raum isNUMBER ist frei")
+    assert _text(model, "the room isNumber is free") == "der raum isNumber ist frei"
+
+
 def test_a_hypothesis_that_kept_the_number_is_preferred() -> None:
     model = ScriptedTranslator(lambda s: ["版本 3 可用", "版本 2.15 可用"])
     assert _text(model, "version 2.15 is there", "zh") == "版本 2.15 可用"
