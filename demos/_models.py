@@ -32,10 +32,12 @@ def unavailable(ctx: DemoContext, specs: Sequence[ModelSpec]) -> dict[str, str]:
 def describe_choice(ctx: DemoContext, specs: Sequence[ModelSpec], model_id: str) -> str:
     """The line below the menu: what the chosen entry is, or why it cannot be had here."""
     if model_id == AUTO:
-        spec = _preferred(ctx, specs)
-        if spec is None:
+        preferred = _preferred(ctx, specs)
+        if not preferred:
             return say("model.none", plain(_remedy(ctx, specs)))
-        return say("model.chosen", f"**{plain(spec.title)}** · {_facts(ctx, spec)}")
+        if len(preferred) > 1:
+            return say("model.chosen_by_language", "; ".join(_named(ctx, spec) for spec in preferred))
+        return say("model.chosen", f"**{plain(preferred[0].title)}** · {_facts(ctx, preferred[0])}")
     spec = ctx.catalog[model_id]
     availability = ctx.engine.availability(spec)
     if not availability.available:
@@ -62,10 +64,9 @@ def _menu_label(spec: ModelSpec, reason: str) -> str:
 
 
 def _facts(ctx: DemoContext, spec: ModelSpec) -> str:
-    adapted = ctx.catalog[spec.base].parameters if spec.base else 0
     first_of_each = {score.title or score.data: score for score in reversed(spec.scores)}
     scores = [str(score) for score in reversed(first_of_each.values())]
-    facts = [f"{_count(spec.parameters + adapted)} parameters", spec.licence, *scores[:2]]
+    facts = [f"{_count(spec.parameters + _adapted(ctx, spec))} parameters", spec.licence, *scores[:2]]
     if spec.training_data_licence:
         facts.append(spec.training_data_licence)
     return " · ".join(plain(fact) for fact in facts)
@@ -75,9 +76,27 @@ def _count(number: int) -> str:
     return f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
 
 
-def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> ModelSpec | None:
-    """What ``auto`` takes on a machine without a GPU; asking for the device would import torch."""
-    return next((spec for spec in specs if is_ready(ctx, spec)), None)
+def _named(ctx: DemoContext, spec: ModelSpec) -> str:
+    size = f"{_count(spec.parameters + _adapted(ctx, spec))} parameters"
+    return " · ".join((f"**{plain(spec.title)}**", size, *(plain(str(score)) for score in spec.scores[:1])))
+
+
+def _adapted(ctx: DemoContext, spec: ModelSpec) -> int:
+    return ctx.catalog[spec.base].parameters if spec.base else 0
+
+
+def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
+    """What ``auto`` takes on a machine without a GPU, a model for each language that those before it do not read.
+
+    Asking for the device would import torch, and for the Hub's models, once one is found, take time for nothing.
+    """
+    found: list[ModelSpec] = []
+    for spec in specs:
+        known = {language for other in found for language in other.languages}
+        is_wanted = spec.tier == "embedded" or not found
+        if is_wanted and not known.issuperset(spec.languages) and is_ready(ctx, spec):
+            found.append(spec)
+    return found
 
 
 def _remedy(ctx: DemoContext, specs: Sequence[ModelSpec]) -> str:

@@ -50,6 +50,20 @@ EXAMPLES = {
         "",
         "The Aurora is a steam locomotive built in 1848 for the Bavarian railways.",
     ),
+    "Post": (
+        READY,
+        "emotion",
+        "",
+        "",
+        "Three weeks of rehearsals, and tonight the whole hall was on its feet. I could cry, I'm so happy for them!",
+    ),
+    "Question": (
+        READY,
+        "trec",
+        "",
+        "",
+        "How many people live in the capital of Kenya?",
+    ),
     "My own labels": (
         OWN_LABELS,
         DEFAULT_LABEL_SET,
