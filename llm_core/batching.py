@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from llm_core.errors import CancelledError, OutOfMemoryError
 from llm_core.types import CancelToken
 
+ResultT = TypeVar("ResultT")
 BatchFunction = Callable[[list[Any], CancelToken], Any]
 """Returns an indexable of one result an item (a list, or an array whose rows are results)."""
 
@@ -103,6 +105,27 @@ class MicroBatcher:
             cancel.check()
             raise call.error
         return call.results
+
+    def alone(self, function: Callable[[], ResultT]) -> ResultT:
+        """What `function` returns or raises, run by the worker between two batches.
+
+        Encoders are loaded there: OpenMP keeps threads for every thread that ever computed, and once they are more than
+        the cores, all of them sleep between two operations instead of spinning; a short text then takes twice as long.
+
+        Raises:
+            CancelledError: The worker was stopped.
+        """
+        done: Future[ResultT] = Future()
+
+        def work(items: list[Any], cancel: CancelToken) -> list[Any]:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+            return items
+
+        self.run(object(), work, [None], CancelToken())
+        return done.result()
 
     def close(self) -> None:
         """Stop the worker after the batch in hand; waiting calls are withdrawn."""

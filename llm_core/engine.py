@@ -258,8 +258,9 @@ class Engine:
             raise ModelUnavailableError(spec.id, availability.reason, availability.remedy)
 
     def _open(self, spec: ModelSpec) -> LoadedModel:
-        started = time.monotonic()
-        model = self._backends[spec.backend].open(spec, self.files(spec))
+        started, files = time.monotonic(), self.files(spec)
+        opening = functools.partial(self._backends[spec.backend].open, spec, files)
+        model = opening() if spec.head in _DECODER_HEADS else self._batcher.alone(opening)
         logger.info("loaded %s on %s in %.2f s", spec.id, model.device, time.monotonic() - started)
         return model
 

@@ -163,3 +163,15 @@ def test_closing_withdraws_waiting_calls_and_refuses_new_ones() -> None:
     batcher.close()
     with pytest.raises(CancelledError):
         batcher.run("key", lambda items, cancel: items, [1], CancelToken())
+
+
+def test_what_is_to_run_alone_runs_in_the_worker_and_keeps_its_own_errors(batcher: MicroBatcher) -> None:
+    used = batcher.run("key", lambda items, cancel: [threading.get_ident()], [0], CancelToken())
+    assert [batcher.alone(threading.get_ident)] == used != [threading.get_ident()]
+
+    def fail() -> None:
+        raise OutOfMemoryError("no room for the weights")
+
+    with pytest.raises(OutOfMemoryError, match="no room for the weights"):
+        batcher.alone(fail)
+    assert batcher.alone(lambda: 7) == 7

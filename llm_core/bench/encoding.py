@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from llm_core.bench.corpus import english_sentences
 from llm_core.bench.figures import Figure, alternate
 from llm_core.engine import Engine, create_engine
+from llm_core.hardware import available_cores
 from llm_core.settings import Settings
 from llm_core.tasks import find_task
 
@@ -21,20 +24,18 @@ def measure(settings: Settings) -> list[Figure]:
     """Sentences per second of both, their ratio, and the gain of eight concurrent clients over one after the other."""
     with closing(create_engine(settings)) as engine:
         sentences = english_sentences(_BATCH)
-        pipeline = _peer_pipeline(engine)
+        singles = sentences[:_SINGLE]
 
         def ours() -> float:
             return _rate(lambda: engine.run_many(_task(), _requests(sentences), model_id=_MODEL), _BATCH)
 
-        def theirs() -> float:
-            return _rate(lambda: pipeline(sentences, batch_size=32, top_k=None), _BATCH)
-
-        def theirs_alone() -> float:
-            return _rate(lambda: [pipeline(sentence, top_k=None) for sentence in sentences[:_SINGLE]], _SINGLE)
-
-        fast, slow, ratio = alternate(ours, theirs, rounds=3)
-        singles = _requests(sentences[:_SINGLE])
-        single, single_slow, single_ratio = alternate(lambda: _serial_rate(engine, singles), theirs_alone, rounds=3)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _open_peer, _peer_files(engine)) as peer:
+            fast, slow, ratio = alternate(ours, lambda: peer.submit(_peer_rate, sentences, 32).result(), rounds=3)
+            single, single_slow, single_ratio = alternate(
+                lambda: _serial_rate(engine, _requests(singles)),
+                lambda: peer.submit(_peer_rate, singles, 1).result(),
+                rounds=3,
+            )
         short = _requests(english_sentences(_CLIENTS * _ROUNDS_A_CLIENT))
         together, alone, gain = alternate(lambda: _concurrent_rate(engine, short), lambda: _serial_rate(engine, short))
     return [
@@ -81,18 +82,33 @@ def _serial_rate(engine: Engine, requests: list[Any]) -> float:
     return _rate(one_by_one, len(requests))
 
 
-def _peer_pipeline(engine: Engine) -> Any:
+def _peer_files(engine: Engine) -> tuple[Path, Path, int]:
+    spec = engine.catalog[_MODEL]
+    files = engine.files(spec)
+    assert files.base is not None
+    return files.base.directory, files.directory, len(spec.labels)
+
+
+_peer: Any = None
+"""In the peer's own process, so that the threads of the two do not share cores while one of them waits."""
+
+
+def _open_peer(base_dir: Path, adapter_dir: Path, labels: int) -> None:
     """The same classifier as plain transformers and peft run it."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-    spec = engine.catalog[_MODEL]
-    files = engine.files(spec)
-    assert files.base is not None
+    global _peer
+    torch.set_num_threads(available_cores())
     base = AutoModelForSequenceClassification.from_pretrained(
-        files.base.directory, num_labels=len(spec.labels), dtype=torch.float32, local_files_only=True
+        base_dir, num_labels=labels, dtype=torch.float32, local_files_only=True
     )
-    model = PeftModel.from_pretrained(base, files.directory).merge_and_unload().eval()
-    tokenizer = AutoTokenizer.from_pretrained(files.base.directory, local_files_only=True)
-    return pipeline("text-classification", model=model, tokenizer=tokenizer, truncation=True)
+    model = PeftModel.from_pretrained(base, adapter_dir).merge_and_unload().eval()
+    tokenizer = AutoTokenizer.from_pretrained(base_dir, local_files_only=True)
+    _peer = pipeline("text-classification", model=model, tokenizer=tokenizer, truncation=True)
+
+
+def _peer_rate(sentences: list[str], batch_size: int) -> float:
+    calls = [sentences] if batch_size > 1 else [[sentence] for sentence in sentences]
+    return _rate(lambda: [_peer(call, batch_size=batch_size, top_k=None) for call in calls], len(sentences))

@@ -32,7 +32,7 @@ def measure(settings: Settings) -> list[Figure]:
 
 def _resident_bytes(settings: Settings) -> tuple[int, int]:
     with closing(create_engine(settings)) as engine:
-        embedded = [spec for spec in engine.catalog.values() if spec.tier == "embedded"]
+        embedded = [spec for spec in engine.catalog.values() if spec.tier == "embedded" and spec.tasks]
         for spec in embedded:
             engine.preload(spec.id).result()
         for name, values in _ONE_REQUEST.items():
