@@ -105,8 +105,15 @@ def _build_write(ctx: DemoContext) -> None:
             )
         bench.examples(list(EXAMPLES.values()), [template, prompt, wanted], list(EXAMPLES))
 
-    def to_request(template: str, prompt: str, probabilities: bool, wanted: str, *values: Any) -> Mapping[str, Any]:
-        fields = {"prompt": prompt, "top_alternatives": int(bool(probabilities)), "fields": wanted, **_given(values)}
+    def to_request(
+        template: str, prompt: str, probabilities: bool, wanted: str | None, *values: Any
+    ) -> Mapping[str, Any]:
+        fields = {
+            "prompt": prompt,
+            "top_alternatives": int(bool(probabilities)),
+            "fields": wanted or "",
+            **_given(values),
+        }
         return fields if template == FREE else {**fields, "template": template}
 
     def render(view: View, template: str, prompt: str, probabilities: bool, *values: Any) -> Updates:
