@@ -26,7 +26,7 @@ REPEATS = 3
 
 _LOOP = re.compile(rf"(.{{2,40}}?)\1{{{REPEATS - 1},}}", re.DOTALL)
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[A-Za-z][A-Za-z0-9]*(?:[._\-][A-Za-z0-9]+)*", re.ASCII)
-_TELLING = re.compile(r"\d|..*[._]|[A-Z].", re.DOTALL)
+_TELLING = re.compile(r"\d|.[._]|[A-Z].", re.DOTALL)
 """A number or a name; a single letter is neither."""
 
 

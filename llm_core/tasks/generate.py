@@ -90,7 +90,7 @@ class GenerateTask:
 
     def candidates(self, catalog: Catalog, request: GenerateRequest) -> tuple[ModelSpec, ...]:
         """Decoders that read the prompt's script and, for fields, can be held to a schema."""
-        specs = [spec for spec in catalog.for_task("generate") if not request.fields.strip() or spec.follows_schemas]
+        specs = [spec for spec in catalog.for_task("generate") if not request.fields or spec.follows_schemas]
         return readers(specs, "prompt", request.prompt)
 
     def run(self, session: Session, request: GenerateRequest) -> Steps[GenerateResult]:
@@ -105,7 +105,7 @@ class GenerateTask:
         return GenerateResult(
             text=text,
             finish_reason=finish_reason,
-            data=_read(text) if request.fields.strip() else None,
+            data=_read(text) if request.fields else None,
             tokens=tuple(tokens) if request.top_alternatives else (),
             turns_left_out=left_out,
         )
@@ -159,8 +159,8 @@ def _fitting_prompt(model: Generates, template: str | None, request: GenerateReq
     """
     writing = WRITINGS[request.template] if request.template else None
     system = request.system or (writing.system if writing else "")
-    if request.fields.strip():
-        system = f"{system} {JSON_INSTRUCTION}\n{request.fields.strip()}".strip()
+    if request.fields:
+        system = f"{system} {JSON_INSTRUCTION}\n{request.fields}".strip()
     text = writing.wrap(request.prompt, chinese=is_chinese(request.prompt)) if writing else request.prompt
     last = Turn("user", text)
     history = [Turn(message.role, message.content) for message in request.history]

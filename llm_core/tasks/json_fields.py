@@ -82,7 +82,7 @@ def _value(kind: str, number: int) -> dict[str, Any]:
 
 def _checked(written: str) -> str:
     json_schema(written)
-    return check_characters(written)
+    return check_characters(written).strip()
 
 
 Fields = Annotated[str, Field(max_length=2_000), AfterValidator(_checked)]
