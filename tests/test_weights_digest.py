@@ -11,7 +11,7 @@ import pytest
 
 from llm_core.catalog import CATALOG_PATH, parse_catalog
 from llm_core.errors import WeightsError
-from llm_core.weights.digest import TEMPLATES_PATH, main, update
+from llm_core.weights.digest import CONVERTED, TEMPLATES_PATH, main, update
 from tests.support.weights import payload
 
 
@@ -56,7 +56,7 @@ def test_a_translator_for_ctranslate2_is_its_arrays_and_its_pieces(tmp_path: Pat
     assert len(entry.files) == 5 and "model.bin" in {file.name for file in entry.files}
     assert entry.parameters > 1_000_000, "as the template says"
     (folder / "model.bin").unlink()
-    with pytest.raises(WeightsError, match="has no model.bin"):
+    with pytest.raises(WeightsError, match="has no .bin file"):
         update(catalog, TEMPLATES_PATH, tmp_path / "models")
 
 
@@ -89,7 +89,7 @@ def test_broken_folder_leaves_the_catalogue_alone(tmp_path: Path, catalog: Path)
     with pytest.raises(WeightsError, match="is not a safetensors file"):
         update(catalog, TEMPLATES_PATH, tmp_path / "models")
     (tmp_path / "models" / "spam-en" / "adapter_model.safetensors").unlink()
-    with pytest.raises(WeightsError, match="spam-en: has no safetensors file"):
+    with pytest.raises(WeightsError, match="spam-en: has no .safetensors file"):
         update(catalog, TEMPLATES_PATH, tmp_path / "models")
     assert catalog.read_text() == before
 
@@ -98,4 +98,6 @@ def test_every_template_is_a_valid_entry(tmp_path: Path, catalog: Path) -> None:
     templates = tomllib.loads(TEMPLATES_PATH.read_text())
     for table in templates.values():
         write_model(tmp_path / "models" / table["local"], ["a", "b"])
+        if suffix := CONVERTED.get(table["backend"]):
+            (tmp_path / "models" / table["local"] / f"model{suffix}").write_bytes(payload(100, 1))
     assert update(catalog, TEMPLATES_PATH, tmp_path / "models") == list(templates)

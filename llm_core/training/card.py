@@ -142,13 +142,20 @@ def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
     )
 
 
+_LIBRARIES = {"adapter": "peft", "ctranslate2": "ctranslate2", "gguf": "llama.cpp", "model": "transformers"}
+_CONVERTED = {
+    "ctranslate2": "int8, converted for CTranslate2",
+    "gguf": "8 bits a weight with a scale for each 32 (GGUF q8_0), for llama.cpp",
+}
+
+
 def _front(recipe: Recipe) -> str:
-    library = {"adapter": "peft", "ctranslate2": "ctranslate2", "model": "transformers"}[recipe.tuning.ship]
+    library = _LIBRARIES[recipe.tuning.ship]
     return f"library_name: {library}" if recipe.base is None else f"base_model: {recipe.base}\nlibrary_name: {library}"
 
 
 def _facts(recipe: Recipe, run: Run) -> list[tuple[str, str]]:
-    kind = "int8, converted for CTranslate2" if recipe.tuning.ship == "ctranslate2" else recipe.dtype
+    kind = _CONVERTED.get(recipe.tuning.ship, recipe.dtype)
     size = f"{run.shipped_bytes / 1e6:.2f} MB of {kind}"
     if recipe.base is None:
         facts = [("Model", f"{_OBJECTIVE[recipe.objective]} from scratch, {run.parameters:,} parameters; {size}")]

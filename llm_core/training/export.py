@@ -2,9 +2,10 @@
 
 A whole model is `config.json`, `model.safetensors` and the tokenizer's files: transformers' `AutoModel…` and
 `AutoTokenizer` load it. A translator may ship as CTranslate2's int8 conversion instead (`model.bin`, its vocabulary and
-the SentencePiece files); the whole model then stays in the run folder. An adapter is `adapter_config.json`,
-`adapter_model.safetensors` (head included) and the base's `config.json` with our labels: plain `peft` loads it on the
-base. `calibration.json`, `scores.json` and `README.md` come from `measure`.
+the SentencePiece files), a decoder as a GGUF file in 8 bits; the whole model then stays in the run folder. An adapter
+is `adapter_config.json`, `adapter_model.safetensors` (head included) and the base's `config.json` with our labels:
+plain `peft` loads it on the base; a decoder's comes as `adapter.gguf`, too. `calibration.json`, `scores.json` and
+`README.md` come from `measure`.
 
 A fully fine-tuned model that ships as an adapter is its best low-rank approximation; see `convert.peft.low_rank`.
 """
@@ -25,9 +26,9 @@ import torch
 from llm_core.errors import WeightsError
 from llm_core.files import write_json
 from llm_core.model.config import ModelConfig
-from llm_core.model.convert import ctranslate2, hub, peft
+from llm_core.model.convert import ctranslate2, gguf, hub, peft
 from llm_core.model.convert.configs import to_hub_config
-from llm_core.model.heads import Model, SequenceClassifier, TokenClassifier
+from llm_core.model.heads import CausalLM, Model, SequenceClassifier, TokenClassifier
 from llm_core.model.lora import lora_layers, merge
 from llm_core.training.fitting import Fitted
 from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor
@@ -40,8 +41,13 @@ TOKENIZER_FILES = (
     *("vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "source.spm", "target.spm"),
 )
 ADAPTER = "adapter_config.json"
+GGUF_ADAPTER = "adapter.gguf"
 WHOLE = "model"
 """Folder within the run folder that keeps the weights in float32 when a conversion ships."""
+CONVERSIONS = ("ctranslate2", "gguf")
+"""Values of `tuning.ship` that ship another runtime's file instead of ours."""
+BITS = "q8_0"
+"""Of a decoder that ships as GGUF; see `convert.gguf.FORMATS`."""
 
 
 def save_model(recipe: Recipe, fitted: Fitted, base_dir: Path | None, output_dir: Path) -> None:
@@ -62,12 +68,20 @@ def save_model(recipe: Recipe, fitted: Fitted, base_dir: Path | None, output_dir
         _save_adapter(recipe, fitted, base_dir, output_dir, dtype)
         return
     merge(model)
-    if recipe.tuning.ship == "ctranslate2":
+    if recipe.tuning.ship in CONVERSIONS:
         whole = fitted.folder / WHOLE
         _save_whole(model, fitted.tokenizer_dir, whole, recipe, torch.float32)
-        _save_converted(whole, output_dir)
+        if isinstance(model, CausalLM):
+            gguf.save(model, gguf_file(recipe, output_dir), whole, weights=BITS, name=recipe.title)
+        else:
+            _save_converted(whole, output_dir)
     else:
         _save_whole(model, fitted.tokenizer_dir, output_dir, recipe, dtype)
+
+
+def gguf_file(recipe: Recipe, output_dir: Path) -> Path:
+    """Where a decoder's GGUF file ships."""
+    return output_dir / f"{recipe.name}.gguf"
 
 
 def _save_whole(model: Model, tokenizer_dir: Path, place: Path, recipe: Recipe, dtype: torch.dtype) -> None:
@@ -94,6 +108,8 @@ def _save_adapter(recipe: Recipe, fitted: Fitted, base_dir: Path, output_dir: Pa
     peft.save(tuned, output_dir, base=str(recipe.base), dtype=dtype)
     settings = to_hub_config(fitted.model.config, hub.HEADS[type(fitted.model)], recipe.labels)
     write_json(output_dir / "config.json", settings)
+    if isinstance(tuned, CausalLM):
+        gguf.save_adapter(tuned, output_dir / GGUF_ADAPTER)
 
 
 def load_model(model_dir: Path, base_dir: Path | None = None) -> Model:

@@ -102,6 +102,8 @@ class Fit:
         if args.process_index == 0 and not finished:
             describe(self.recipe, self.folder)
         model = self._model(objective, seed)
+        if self.recipe.optim.compile:
+            model.compile(dynamic=True)
         watching = self._callbacks(plan, folder, objective, model)
         trainer = CoreTrainer(
             model, objective, self.recipe, args, plan, train=train, validation=validation, callbacks=watching

@@ -1,6 +1,7 @@
 """Scores of language models that were trained here, on validation rows.
 
-- causal_lm: ``perplexity`` and ``bits_per_byte`` of texts (`evaluation.language_model`);
+- causal_lm: ``perplexity`` and ``bits_per_byte`` of texts (`evaluation.language_model`), and ``bits_per_byte[5-gram]``,
+  what a 5-gram model of the same training texts reaches on them (`evaluation.ngrams`);
 - masked_lm: ``accuracy`` and ``perplexity`` of hidden tokens, hidden as in training, the same each time;
 - seq2seq: ``bleu``, ``chrf`` and the checks of `evaluation.translation` in the score's direction, of translations by
   beam search; a converted translator is measured as it is converted.
@@ -23,6 +24,7 @@ from llm_core.errors import InputError
 from llm_core.evaluation.bootstrap import Array, Estimate, divided, interval, ratio
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.language_model import language_model_scores, score_texts
+from llm_core.evaluation.ngrams import ORDER, ngram_likelihoods
 from llm_core.evaluation.scores import Score
 from llm_core.inference.beam import BeamSettings, beam_search
 from llm_core.model.convert.ctranslate2 import convert
@@ -33,6 +35,7 @@ from llm_core.training.predictors import BEAMS, ConvertedTranslator
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import ScorePart
 
+BASELINE = f"bits_per_byte[{ORDER}-gram]"
 MASK_SEED = 13
 """Of the tokens that are hidden."""
 BEAM_ROWS = 16
@@ -49,7 +52,7 @@ def language_scores(recipe: Recipe, model: Model, tokenizer: Any, data_dir: Path
     Raises:
         InputError: A score names a data set that the recipe does not train on, or a metric that is not measured.
     """
-    return _scores(recipe, partial(_measured, recipe, model, tokenizer), data_dir)
+    return _scores(recipe, partial(_measured, recipe, model, tokenizer, data_dir), data_dir)
 
 
 def translator_scores(
@@ -102,10 +105,15 @@ def score_rows(recipe: Recipe, part: ScorePart, data_dir: Path | None) -> list[R
 
 
 def _measured(
-    recipe: Recipe, model: Model, tokenizer: Any, part: ScorePart, rows: Sequence[Row]
+    recipe: Recipe, model: Model, tokenizer: Any, data_dir: Path | None, part: ScorePart, rows: Sequence[Row]
 ) -> dict[str, Estimate]:
     if isinstance(model, CausalLM):
-        return _text_scores(model, tokenizer, [row["text"] for row in rows], recipe.max_length)
+        texts = [row["text"] for row in rows]
+        measured = _text_scores(model, tokenizer, texts, recipe.max_length)
+        if BASELINE in part.metrics:
+            counted = ngram_likelihoods(Mixture(recipe, data_dir).texts(), texts)
+            measured[BASELINE] = language_model_scores(counted)["bits_per_byte"]
+        return measured
     if isinstance(model, MaskedLM):
         return _hidden_scores(recipe, model, tokenizer, rows)
     assert isinstance(model, Seq2SeqLM), "only language models are scored here"

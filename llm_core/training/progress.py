@@ -129,13 +129,17 @@ class Budget(TrainerCallback):
         if done < LOOK_STEPS or done % LOOK_STEPS:
             return
         here = _rank_zero_says(time.monotonic() - self.began, args.world_size)
+        if done == LOOK_STEPS:  # these were slow: memory is found, kernels are chosen or compiled
+            self.warmed_up = here
+            return
         used = (self.spent + here) / self.seconds
         ends_soon = self.plan.last is not None and self.plan.last - state.global_step <= LOOK_STEPS
-        if used < self.next_look and not ends_soon:  # the first steps are slow, and the first estimate is short
+        if used < self.next_look and not ends_soon:
             return
         self.next_look = used + 0.08
         left = max(0.0, self.seconds - self.spent - here)
-        self.plan.bend(state.global_step, state.global_step + max(1, int(left * done / here)))
+        steps_per_second = (done - LOOK_STEPS) / (here - self.warmed_up)
+        self.plan.bend(state.global_step, state.global_step + max(1, int(left * steps_per_second)))
         state.max_steps = args.max_steps = self.plan.last
         self.plan.seconds = self.spent + here
         if state.is_world_process_zero:

@@ -119,6 +119,8 @@ class Recipe(Part):
             raise ValueError("question_answering needs a stride")
         if self.objective != "seq2seq" and self.tuning.ship == "ctranslate2":
             raise ValueError("tuning.ship: ctranslate2 is for seq2seq")
+        if self.objective != "causal_lm" and self.tuning.ship == "gguf":
+            raise ValueError("tuning.ship: gguf is for causal_lm")
         if self.objective == "seq2seq" and not all(part.directions for part in self.data):
             raise ValueError("data.directions: seq2seq needs at least one, such as en-zh")
         if self.objective in ("classification", "question_answering") and not (self.scores and self.calibrate_on):

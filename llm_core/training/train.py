@@ -110,5 +110,5 @@ def _run(
 
 
 def _shipped_bytes(directory: Path) -> int:
-    names = ("adapter_model.safetensors", "model.safetensors", "model.bin")
-    return next(((directory / name).stat().st_size for name in names if (directory / name).is_file()), 0)
+    weights = (*directory.glob("adapter_model.safetensors"), *directory.glob("model.*"), *directory.glob("*.gguf"))
+    return next((file.stat().st_size for file in weights if file.suffix in (".safetensors", ".bin", ".gguf")), 0)

@@ -3,8 +3,8 @@
     python -m llm_core.weights.digest [MODELS_DIR]
 
 For each template in ``trained.toml`` whose folder is there: SHA-256 and size of its files, labels from ``config.json``,
-scores from ``scores.json``, parameters from the safetensors header (CTranslate2's ``model.bin`` does not tell: the
-template does). The part of ``catalog.toml`` between its two marks
+scores from ``scores.json``, parameters from the safetensors header (what CTranslate2 and llama.cpp read does not tell:
+the template does). The part of ``catalog.toml`` between its two marks
 is replaced, and only if the catalogue as a whole is still valid. Nothing is loaded or fetched.
 """
 
@@ -29,8 +29,8 @@ from llm_core.weights.records import digest
 
 TEMPLATES_PATH = Path(__file__).with_name("trained.toml")
 BEGIN, END = "# begin trained", "# end trained"
-CONVERTED = "model.bin"
-"""CTranslate2's weights: plain arrays, read by its own parser."""
+CONVERTED = {"ctranslate2": ".bin", "llama_cpp": ".gguf"}
+"""Weights that another runtime's own parser reads, by backend."""
 _MAX_HEADER_BYTES = 100_000_000
 
 
@@ -65,15 +65,15 @@ def complete(template: dict[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: There are no weights, or a file is malformed.
     """
-    converted = template["backend"] == "ctranslate2"
-    paths = sorted(path for path in folder.iterdir() if _ships(path, converted))
-    weights = [path for path in paths if path.suffix == ".safetensors" or path.name == CONVERTED]
+    suffix = CONVERTED.get(template["backend"], ".safetensors")
+    paths = sorted(path for path in folder.iterdir() if _ships(path, suffix))
+    weights = [path for path in paths if path.suffix == suffix]
     if not weights:
-        raise WeightsError(f"{folder.name}: has no {CONVERTED if converted else 'safetensors file'}")
+        raise WeightsError(f"{folder.name}: has no {suffix} file")
     entry = dict(template)
     if not (folder / "adapter_config.json").is_file():
         entry.pop("base", None)
-    if not converted:
+    if suffix == ".safetensors":
         entry["parameters"] = sum(count_parameters(path) for path in weights)
     entry["download_bytes"] = sum(path.stat().st_size for path in paths)
     if entry["head"] in LABELLED_HEADS:
@@ -83,10 +83,8 @@ def complete(template: dict[str, Any], folder: Path) -> dict[str, Any]:
     return entry
 
 
-def _ships(path: Path, converted: bool) -> bool:
-    if path.name == SCORES_FILE:
-        return False
-    return path.suffix in DATA_SUFFIXES or (converted and path.name == CONVERTED)
+def _ships(path: Path, weights: str) -> bool:
+    return path.name != SCORES_FILE and path.suffix in (*DATA_SUFFIXES, weights)
 
 
 def read_labels(config: Path) -> list[str]:

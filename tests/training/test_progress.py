@@ -24,5 +24,7 @@ def test_slow_first_steps_do_not_end_a_run_early(monkeypatch: pytest.MonkeyPatch
         now += 1.0 if state.global_step < 10 else 0.01  # a machine that warms up for ten steps
         state.global_step += 1
         budget.on_step_end(args, state, None)
+        if now < 30:
+            assert plan.share(state.global_step) < 0.5, "the learning rate would fall too early"
     assert 55 < now <= 61 and state.global_step > 4000
     assert plan.share(state.global_step) == 1

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+import xllamacpp
 from PIL import Image
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
+from llm_core.model.convert.gguf import as_stored
 from llm_core.training import measure
 from llm_core.training.curve import read_curve
 from llm_core.training.export import load_model
@@ -90,6 +92,50 @@ def test_a_translator_ships_in_int8_with_a_threshold_for_its_warning(
     assert settings["low_log_probability"] < 0 and settings["rows"] == 32
     card = (report.model_dir / "README.md").read_text(encoding="utf-8")
     assert "int8" in card and "low_log_probability" in card and card.count("(reference: ") == 10
+
+
+def test_a_decoder_ships_for_llama_cpp_and_is_measured_as_it_ships(
+    scratch: Scratch, data_dir: Path, tmp_path: Path
+) -> None:
+    metrics = ["perplexity", "bits_per_byte", "bits_per_byte[5-gram]"]
+    recipe = scratch(
+        "causal_lm",
+        tuning={"ship": "gguf"},
+        tokenizer={"vocab_size": 385, "kind": "bpe"},
+        scores=[{"data": "notes", "metrics": metrics}],
+    )
+    report = _train(recipe, data_dir, tmp_path)
+    assert {file.name for file in report.model_dir.iterdir()} == {"made.gguf", "README.md", "scores.json"}
+    assert report.shipped_bytes == (report.model_dir / "made.gguf").stat().st_size
+
+    whole = load_model(tmp_path / "run" / "model")
+    stored = as_stored(load_model(tmp_path / "run" / "model"), "q8_0")
+    changes = [
+        (a - b).abs().max() / a.abs().max() for a, b in zip(whole.parameters(), stored.parameters(), strict=True)
+    ]
+    assert 0 < max(changes) < 0.01, "eight bits"
+    found = {score.metric: score.value for score in report.scores}
+    assert list(found) == metrics and 0 < found["bits_per_byte[5-gram]"] < found["bits_per_byte"], (
+        "twelve steps are few"
+    )
+    card = (report.model_dir / "README.md").read_text(encoding="utf-8")
+    assert "library_name: llama.cpp" in card and "8 bits a weight" in card
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path, parameters.n_ctx, parameters.verbosity = str(report.model_dir / "made.gguf"), 64, 0
+    request = {"prompt": "the red", "max_tokens": 4, "temperature": 0, "stream": False}
+    told: list[Any] = []
+    xllamacpp.Server(parameters).handle_completions(request, told.append)
+    assert told and "error" not in told[0] and told[0]["usage"]["completion_tokens"] == 4
+
+
+def test_a_recipe_may_ask_for_compilation(
+    scratch: Scratch, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[bool] = []  # a compiler takes a minute
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda model, dynamic: compiled.append(dynamic))
+    _train(scratch("causal_lm", optim={"max_steps": 1, "compile": True}), data_dir, tmp_path)
+    assert compiled == [True]
 
 
 def test_the_run_folder_says_how_to_do_it_again(scratch: Scratch, data_dir: Path, tmp_path: Path) -> None:

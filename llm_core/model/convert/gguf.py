@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import gguf
 import numpy as np
+import torch
 from gguf import GGMLQuantizationType, LlamaFileType
 from numpy.typing import NDArray
 from torch import Tensor
@@ -85,6 +86,21 @@ def save(model: CausalLM, file: Path, tokenizer: Path, *, weights: str = "f16", 
             _add_weight(writer, model.config, theirs, tensor, FORMATS[weights])
 
 
+def as_stored(model: CausalLM, weights: str) -> CausalLM:
+    """The model with the numbers that `save` would store, to measure what they cost; changed in place.
+
+    Args:
+        model: In float32.
+        weights: A key of `FORMATS`.
+    """
+    wanted = FORMATS[weights]
+    for theirs, tensor in hub_state(model).items():
+        if tensor.ndim == 2:
+            kind = _kind(_place(model.config, theirs), tensor.shape[-1], wanted)
+            tensor.copy_(torch.from_numpy(gguf.dequantize(gguf.quantize(_numbers(tensor), kind), kind)))
+    return model
+
+
 def save_adapter(model: CausalLM, file: Path) -> None:
     """Writes the LoRA adapter of a decoder, to be used with the GGUF file of its base.
 
@@ -149,10 +165,13 @@ def _add_weight(writer: gguf.GGUFWriter, config: ModelConfig, theirs: str, tenso
     if values.ndim == 1:
         writer.add_tensor(place, values)
         return
-    kind = wanted.vocabulary if place in ("token_embd.weight", "output.weight") else wanted.blocks
-    if gguf.GGML_QUANT_SIZES[kind][0] == _BLOCK and values.shape[-1] % _BLOCK:
-        kind = GGMLQuantizationType.F16
+    kind = _kind(place, values.shape[-1], wanted)
     writer.add_tensor(place, gguf.quantize(values, kind), raw_dtype=kind)
+
+
+def _kind(place: str, columns: int, wanted: Format) -> GGMLQuantizationType:
+    kind = wanted.vocabulary if place in ("token_embd.weight", "output.weight") else wanted.blocks
+    return GGMLQuantizationType.F16 if gguf.GGML_QUANT_SIZES[kind][0] == _BLOCK and columns % _BLOCK else kind
 
 
 def _place(config: ModelConfig, theirs: str) -> str:
