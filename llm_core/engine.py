@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib
 import logging
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
@@ -378,11 +379,18 @@ def create_engine(settings: Settings | None = None) -> Engine:
     """An engine with the shipped catalogue and all runtimes; loads nothing yet."""
     settings = settings or Settings()
     catalog = load_catalog()
-    return Engine(catalog, WeightStore(settings, catalog), settings, LazyBackends(settings))
+    weights = WeightStore(settings, catalog)
+    return Engine(catalog, weights, settings, LazyBackends(settings, catalog, weights))
 
 
 class LazyBackends(Mapping[str, Backend]):
-    """Runtimes, each imported when its first model is opened: none is needed to serve the page."""
+    """Runtimes, each imported when its first model is opened: none is needed to serve the page.
+
+    Args:
+        settings: Threads of each runtime.
+        catalog: What models exist.
+        weights: Where their files are.
+    """
 
     _CLASSES = {
         "echo": "llm_core.backends.echo:EchoBackend",
@@ -391,21 +399,35 @@ class LazyBackends(Mapping[str, Backend]):
         "ctranslate2": "llm_core.backends.ctranslate2:CTranslate2Backend",
     }
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, catalog: Catalog, weights: WeightStore) -> None:
+        self._lock = threading.Lock()
         self._opened: dict[str, Backend] = {}
+        self._options: dict[str, dict[str, Any]] = {name: {"threads": settings.threads} for name in self._CLASSES}
+        self._options["llama_cpp"] |= {"catalog": catalog, "local_files": functools.partial(_local_files, weights)}
 
     def __getitem__(self, name: str) -> Backend:
-        if name not in self._opened:
-            module, _, cls = self._CLASSES[name].partition(":")
-            self._opened[name] = getattr(importlib.import_module(module), cls)(threads=self._settings.threads)
-        return self._opened[name]
+        with self._lock:
+            if name not in self._opened:
+                module, _, cls = self._CLASSES[name].partition(":")
+                self._opened[name] = getattr(importlib.import_module(module), cls)(**self._options[name])
+            return self._opened[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._CLASSES)
 
     def __len__(self) -> int:
         return len(self._CLASSES)
+
+
+def _local_files(weights: WeightStore, spec: ModelSpec) -> ModelFiles | None:
+    """Verified files of an entry that ships with the repository; ``None`` if they are not here or not right."""
+    if spec.local is None or not weights.availability(spec).present:
+        return None
+    try:
+        return weights.files(spec)
+    except LlmCoreError as error:
+        logger.warning("%s is left out: %s", spec.id, error)
+        return None
 
 
 def _objection(task: Task[Any, Any], request: Any, spec: ModelSpec) -> InputError | None:

@@ -90,6 +90,8 @@ class Sampling:
     """How many alternatives, with probabilities, to report for each token; 0 reports no probabilities."""
     json_schema: str | None = None
     """Only what fits this schema, which is JSON itself, may be written; for decoders run by llama.cpp."""
+    grammar: str | None = None
+    """Or only what this grammar allows, in llama.cpp's GBNF."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The llama.cpp runtime: GGUF decoders on the CPU, one in-process server per model (package `xllamacpp`).
+"""The llama.cpp runtime: GGUF decoders and their LoRA adapters on the CPU, one in-process server per base.
 
 Prompts are tokenized here segment by segment, so that special tokens count in markup only (`llm_core.prompt`). Text
 arrives in whole characters: the server holds back a character's bytes until its last token. Such a piece of several
@@ -12,70 +12,109 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator, Mapping
+import threading
+import weakref
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import xllamacpp
-
 from llm_core.backends.base import check_prompt_length
-from llm_core.backends.llama_endpoint import LlamaEndpoint
+from llm_core.backends.llama_server import LlamaServer
 from llm_core.backends.llama_stream import Chunk, ChunkStream
-from llm_core.catalog import ModelSpec
+from llm_core.catalog import Catalog, ModelSpec
 from llm_core.errors import BackendError, WeightsError
 from llm_core.prompt import segments_of
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 
-MAX_CONTEXT = 4096
-"""Tokens; SmolLM2-135M keeps 23 KB a token, so 94 MB."""
-_PREFILL_BATCH = 64
-"""Tokens of prompt between two chances to stop: 0.13 s at 475 tokens/s. 512 reads prompts about a tenth faster."""
+ADAPTER_FILE = "adapter.gguf"
 
 
 class LlamaCppBackend:
-    """Opens entries whose `backend` is ``"llama_cpp"``.
+    """Opens entries whose `backend` is ``"llama_cpp"``; one with a `base` is a LoRA adapter of it.
+
+    A base and its adapters share a server, which ends when the last of them is closed. It is started with every adapter
+    that is here, so that opening another one loads nothing. Only for an adapter that came later is a second server
+    started, with the base once more in memory until the models on the first are closed.
 
     Args:
-        threads: CPU threads of each model.
+        threads: CPU threads of each server.
+        catalog: Where bases and their adapters are looked up.
+        local_files: Verified files of an entry, or ``None`` if they are not on this machine.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(
+        self,
+        threads: int,
+        catalog: Catalog | None = None,
+        local_files: Callable[[ModelSpec], ModelFiles | None] = lambda spec: None,
+    ) -> None:
         self._threads = threads
+        self._catalog = catalog or Catalog({})
+        self._local_files = local_files
+        self._servers: weakref.WeakValueDictionary[Path, LlamaServer] = weakref.WeakValueDictionary()
+        self._lock = threading.Lock()
 
     def open(self, spec: ModelSpec, files: ModelFiles) -> LlamaCppModel:
-        """Load a GGUF file.
+        """Load a GGUF file, or use it where it is loaded already.
 
         Raises:
-            WeightsError: There is not exactly one GGUF file, or llama.cpp refuses it.
+            WeightsError: A base has not exactly one GGUF file, an adapter has no ``adapter.gguf``, or llama.cpp refuses
+                one of these files.
+            UnknownModelError: The catalogue lacks the base.
         """
-        path = _only_gguf(spec, files.directory)
-        endpoint = LlamaEndpoint()
-        context_length = min(spec.context_length, MAX_CONTEXT)
-        try:
-            server = xllamacpp.Server(_parameters(path, context_length, self._threads, endpoint))
-        except (RuntimeError, ValueError) as error:
-            endpoint.close()
-            raise WeightsError(f"{spec.id}: llama.cpp cannot load {path.name}: {error}") from error
-        endpoint.opened(server.listening_address)
-        return LlamaCppModel(spec, server, endpoint, context_length)
+        if spec.base is None:
+            return LlamaCppModel(spec, self._server(spec, files.directory))
+        adapter = files.directory / ADAPTER_FILE
+        if files.base is None or not adapter.is_file():
+            raise WeightsError(f"{spec.id}: needs {ADAPTER_FILE} and the files of {spec.base}")
+        return LlamaCppModel(spec, self._server(self._catalog[spec.base], files.base.directory, adapter), adapter)
+
+    def _server(self, base: ModelSpec, directory: Path, *wanted: Path) -> LlamaServer:
+        """The running server of a base if it has the wanted adapters, else a new one."""
+        file = _only_gguf(base, directory)
+        with self._lock:
+            server = self._servers.get(file)
+            if server is None or not {*wanted} <= {*server.adapters}:
+                adapters = dict.fromkeys((*self._local_adapters(base), *wanted))
+                server = self._servers[file] = LlamaServer(base, file, tuple(adapters), self._threads)
+            return server
+
+    def _local_adapters(self, base: ModelSpec) -> Iterator[Path]:
+        for spec in self._catalog.values():
+            files = self._local_files(spec) if spec.base == base.id else None
+            if files is not None and (adapter := files.directory / ADAPTER_FILE).is_file():
+                yield adapter
 
 
 class LlamaCppModel:
-    """A decoder in memory; see `backends.base.Generates`."""
+    """A decoder in memory; see `backends.base.Generates`.
+
+    Args:
+        spec: Its entry.
+        server: Has its base.
+        adapter: Its own GGUF file, for an adapter; one of the server's.
+    """
 
     device = "cpu"
 
-    def __init__(self, spec: ModelSpec, server: Any, endpoint: LlamaEndpoint, context_length: int) -> None:
+    def __init__(self, spec: ModelSpec, server: LlamaServer, adapter: Path | None = None) -> None:
         self.spec = spec
-        self.memory_bytes = spec.memory_bytes
-        self.context_length = context_length
-        self._server: Any = server
-        self._endpoint = endpoint
+        self.context_length = min(spec.context_length, server.context_length)
+        self._server: LlamaServer | None = server
+        self._adapter = adapter
+        server.users.add(self)
+
+    @property
+    def memory_bytes(self) -> int:
+        """An adapter's own memory, and an even part of the base's for each model that is open on it, in bytes."""
+        shared = 0 if self._server is None else self._server.shared_bytes
+        return shared + (0 if self._adapter is None else self.spec.memory_bytes)
 
     def close(self) -> None:
-        """Stop the server and free the memory."""
+        """Leave the server; the last model to leave ends it and so frees the memory."""
+        if self._server is not None:
+            self._server.users.discard(self)
         self._server = None
-        self._endpoint.close()
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens of a text or prompt, without those the model puts in front of every prompt."""
@@ -97,7 +136,9 @@ class LlamaCppModel:
         check_prompt_length(len(tokens), sampling.max_new_tokens, self.context_length)
         finish = "stop"
         seen = 0
-        with ChunkStream(self._require_server(), _body(tokens, sampling), cancel) as chunks:
+        server = self._require_server()
+        body = {**_body(tokens, sampling), "lora": server.lora(self._adapter)}
+        with ChunkStream(server.runtime, body, cancel) as chunks:
             for chunk in chunks:
                 choice = _choice(self.spec, chunk)
                 finish = choice["finish_reason"] or finish
@@ -108,7 +149,7 @@ class LlamaCppModel:
         return finish
 
     def _encode(self, text: str, *, add_special: bool) -> list[int]:
-        self._require_server()
+        endpoint = self._require_server().endpoint
         tokens: list[int] = []
         for index, segment in enumerate(segments_of(text)):
             body = {
@@ -116,10 +157,10 @@ class LlamaCppModel:
                 "parse_special": not segment.literal,
                 "add_special": add_special and index == 0,
             }
-            tokens.extend(self._endpoint.post("/tokenize", body)["tokens"])
+            tokens.extend(endpoint.post("/tokenize", body)["tokens"])
         return tokens
 
-    def _require_server(self) -> Any:
+    def _require_server(self) -> LlamaServer:
         if self._server is None:
             raise BackendError(f"{self.spec.id} was closed")
         return self._server
@@ -130,23 +171,6 @@ def _only_gguf(spec: ModelSpec, directory: Path) -> Path:
     if len(found) != 1:
         raise WeightsError(f"{spec.id}: expected one GGUF file, found {len(found)}")
     return found[0]
-
-
-def _parameters(path: Path, context_length: int, threads: int, endpoint: LlamaEndpoint) -> Any:
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(path)
-    parameters.n_ctx = context_length
-    parameters.n_parallel = 1
-    parameters.n_batch = parameters.n_ubatch = _PREFILL_BATCH
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
-    parameters.verbosity = 0
-    parameters.hostnames = [endpoint.hostname]
-    parameters.port = 0
-    parameters.api_keys = [endpoint.key]
-    parameters.ui = parameters.endpoint_slots = parameters.endpoint_props = False
-    # No prompt outlives its successor: by default the server keeps up to 8 GB of earlier ones.
-    parameters.cache_ram_mib = parameters.n_ctx_checkpoints = 0
-    return parameters
 
 
 def _body(tokens: list[int], sampling: Sampling) -> Mapping[str, Any]:
@@ -167,6 +191,8 @@ def _body(tokens: list[int], sampling: Sampling) -> Mapping[str, Any]:
         body["seed"] = sampling.seed
     if sampling.json_schema is not None:
         body["json_schema"] = json.loads(sampling.json_schema)
+    if sampling.grammar is not None:
+        body["grammar"] = sampling.grammar
     if sampling.top_alternatives:
         body |= {"logprobs": sampling.top_alternatives, "timings_per_token": True}
     return body

@@ -141,18 +141,19 @@ class TestRealModel:
         assert listening == []
 
     def test_its_socket_is_private_and_wants_the_key(self, model: LlamaCppModel) -> None:
-        folder = Path(model._endpoint.hostname).parent
+        endpoint = model._require_server().endpoint
+        folder = Path(endpoint.hostname).parent
         assert os.stat(folder).st_mode & 0o077 == 0
-        key, model._endpoint.key = model._endpoint.key, "wrong"
+        key, endpoint.key = endpoint.key, "wrong"
         try:
             with pytest.raises(BackendError, match=r"refused /tokenize \(status 401\)"):
                 model.count_tokens("x")
         finally:
-            model._endpoint.key = key
+            endpoint.key = key
 
     def test_a_closed_model_is_gone(self, smollm2_files: ModelFiles) -> None:
         model = LlamaCppBackend(threads=1).open(SPEC, smollm2_files)
-        folder = Path(model._endpoint.hostname).parent
+        folder = Path(model._require_server().endpoint.hostname).parent
         model.close()
         assert not folder.exists()
         with pytest.raises(BackendError, match="was closed"):

@@ -278,8 +278,11 @@ def test_an_adapter_from_peft_answers_as_the_merged_model(directory: Path, tmp_p
     with served(tmp_path / "base.gguf", tmp_path / "adapter.gguf") as server:
         with pytest.raises(AssertionError):
             assert_same_answers(decoder(), server)
+        for layer in lora_layers(model).values():  # as the file holds it
+            layer.lora_a.data, layer.lora_b.data = layer.lora_a.half().float(), layer.lora_b.half().float()
         merge(model)
-        assert_same_answers(model.eval(), server)
+        # products with float16 weights are rounded to float16
+        assert_same_answers(model.eval(), server, tolerance=2e-3)
     said = metadata(tmp_path / "adapter.gguf")
     assert said["general.type"] == "adapter" and said["adapter.lora.alpha"] == 12.0
 

@@ -99,11 +99,11 @@ class DecoderModel:
 
         Raises:
             InputError: The prompt is empty, or it and `max_new_tokens` exceed the context length.
-            BackendError: The model failed, or a JSON schema was given, which this runtime cannot follow.
+            BackendError: The model failed, or a JSON schema or grammar was given, which this runtime cannot follow.
             CancelledError, DeadlineExceededError: As the token says.
         """
-        if sampling.json_schema is not None:
-            raise BackendError(f"{self.spec.id}: only models that llama.cpp runs can be held to a JSON schema")
+        if (sampling.json_schema or sampling.grammar) is not None:
+            raise BackendError(f"{self.spec.id}: only models that llama.cpp runs can be held to a schema or grammar")
         ids = self._prompt_ids(prompt)
         check_prompt_length(len(ids), sampling.max_new_tokens, self.context_length)
         stream = TextStream(self._decode, sampling.stop)

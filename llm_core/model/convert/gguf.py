@@ -102,7 +102,7 @@ def as_stored(model: CausalLM, weights: str) -> CausalLM:
 
 
 def save_adapter(model: CausalLM, file: Path) -> None:
-    """Writes the LoRA adapter of a decoder, to be used with the GGUF file of its base.
+    """Writes the LoRA adapter of a decoder in float16, to be used with the GGUF file of its base.
 
     Args:
         model: With an adapter, merged or not; see `llm_core.model.lora.add_lora` and `convert.peft.load`.
@@ -123,8 +123,11 @@ def save_adapter(model: CausalLM, file: Path) -> None:
         for ours, layer in layers.items():
             theirs = f"{to_hub(model.config.family, ours)}.weight"
             place = _place(model.config, theirs)
-            writer.add_tensor(f"{place}.lora_a", _numbers(layer.lora_a))
-            writer.add_tensor(f"{place}.lora_b", _rotary_order(model.config, theirs, _numbers(layer.lora_b)))
+            for name, values in (
+                ("lora_a", _numbers(layer.lora_a)),
+                ("lora_b", _rotary_order(model.config, theirs, _numbers(layer.lora_b))),
+            ):
+                writer.add_tensor(f"{place}.{name}", values.astype(np.float16))
 
 
 @contextmanager
