@@ -5,13 +5,13 @@ A document is cut at two places into prefix, middle and suffix, and laid out so 
 - PSM: ``<PRE> prefix <SUF> suffix <MID> middle``, as a code editor asks for it;
 - SPM: ``<PRE> <SUF> suffix <MID> prefix middle``, the paper's variant 2, whose cache survives typing in the prefix.
 
-Works on token ids inside one document, before packing. The module knows no tokenizer and no model.
+Works on token ids inside one document, or a piece of it, before packing. The module knows no tokenizer and no model.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llm_core.errors import InputError
@@ -51,3 +51,28 @@ class FillInTheMiddle:
         if draw.random() < self.spm_rate:
             return [self.prefix_id, self.suffix_id, *suffix, self.middle_id, *prefix, *middle]
         return [self.prefix_id, *prefix, self.suffix_id, *suffix, self.middle_id, *middle]
+
+    def pieces(self, tokens: Sequence[int], room: int, draw: random.Random) -> Iterator[list[int]]:
+        """A long document in pieces, each transformed or not; neighbours that are not stay together.
+
+        Transformed as a whole and then cut into blocks, it would have its middle in another block than what surrounds
+        it ("context level" in the paper).
+
+        Args:
+            tokens: Ids of the document.
+            room: Most tokens of a piece, before the three marks are added.
+            draw: Source of chance.
+        """
+        plain: list[int] = []
+        for start in range(0, len(tokens), room):
+            piece = list(tokens[start : start + room])
+            laid_out = self(piece, draw)
+            if len(laid_out) == len(piece):
+                plain += piece
+                continue
+            if plain:
+                yield plain
+            yield laid_out
+            plain = []
+        if plain:
+            yield plain

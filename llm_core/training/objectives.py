@@ -144,10 +144,11 @@ class NextToken(Objective):
     def _documents(self, rows: Iterable[Row]) -> Iterator[list[int]]:
         draw, fill = random.Random(self.recipe.optim.seeds[0]), self._infilling()
         begin = [token for token in self.tokenizer("")["input_ids"] if token != self.tokenizer.eos_token_id]
+        room = self.recipe.max_length - len(begin) - 4  # three marks and the end
         for texts in _chunks(row["text"] for row in rows):
             for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]:
                 if ids:
-                    yield [*begin, *(fill(ids, draw) if fill else ids)]
+                    yield from ([*begin, *piece] for piece in (fill.pieces(ids, room, draw) if fill else [ids]))
 
     def _infilling(self) -> FillInTheMiddle | None:
         wanted = self.recipe.infilling

@@ -17,6 +17,22 @@ END, PRE, MID, SUF = 100, 101, 102, 103
 TOKENS = st.lists(st.integers(0, 99), max_size=40)
 
 
+def test_a_long_document_is_filled_in_pieces_that_fit() -> None:
+    tokens, draw = list(range(1000, 1997)), random.Random(3)
+    pieces = list(FillInTheMiddle(PRE, MID, SUF, rate=0.5, spm_rate=0).pieces(tokens, 100, draw))
+    filled = [piece for piece in pieces if piece[0] == PRE]
+    assert 2 <= len(filled) <= 8 and all(len(piece) <= 103 for piece in filled)
+    whole: list[int] = []
+    for piece in pieces:
+        if piece[0] != PRE:
+            assert len(piece) % 100 in (0, 97), "neighbours stay together"
+            whole += piece
+        else:  # prefix, suffix, middle
+            suffix, middle = piece.index(SUF), piece.index(MID)
+            whole += piece[1:suffix] + piece[middle + 1 :] + piece[suffix + 1 : middle]
+    assert whole == tokens
+
+
 @given(documents=st.lists(TOKENS, max_size=20), length=st.integers(1, 50))
 def test_every_token_comes_back_in_order(documents: list[list[int]], length: int) -> None:
     blocks = list(packed(documents, length, END))
