@@ -6,7 +6,7 @@ raw 14/17, 16/17; asked in chat to complete a copy 3/3, 18/18; file tokens 14/14
 turn 15/17, 15/17; the assistant's turn begun with an introduction, "```python" and the prefix 16/18, 18/18 (used here).
 
 It has no fill-in-the-middle training either: it does not see the suffix, which only ends its completion. Models with
-such training (template ``"qwen_fim"``) see both sides, and other languages than Python are left to them.
+such training (`prompts.FIM_MARKS`) see both sides. Other languages than Python are left to models that know them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from llm_core.session import Session, Steps
 from llm_core.tasks.base import Request, Result
 from llm_core.tasks.code_boundary import CodeBoundary, StopReason, indentation
 from llm_core.tasks.decoding import FinishReason, decode
-from llm_core.tasks.prompts import FIM_TEMPLATE, Turn, chat_prompt, fill_in_the_middle_prompt
+from llm_core.tasks.prompts import FIM_MARKS, Turn, chat_prompt, fill_in_the_middle_prompt
 from llm_core.types import Delta, Sampling, Token
 
 PYTHON = "python"
 LANGUAGES = (
     PYTHON, "javascript", "typescript", "java", "c", "cpp", "csharp", "go", "rust", "php", "ruby", "sql", "shell",
 )  # fmt: skip
-"""Python first; the others need a model with the template ``"qwen_fim"``."""
+"""Python first; the others need a model with the template `MANY_LANGUAGES`."""
+MANY_LANGUAGES = "qwen_fim"
 MAX_CANDIDATES = 4
 VARIED_TEMPERATURE = 0.6
 """Further candidates are sampled at least this freely: otherwise they repeat the first."""
@@ -91,7 +92,7 @@ class CompleteResult(Result):
 
     text: str
     candidates: tuple[Candidate, ...]
-    """Best first: those that say something, by mean log-probability."""
+    """Best first, each text once: those that say something, by mean log-probability."""
     lines_left_out: int = 0
     """Lines at the beginning of the prefix that did not fit into the model's context."""
     suffix_seen: bool = False
@@ -108,7 +109,7 @@ class CompleteTask:
         """All code models for Python; for other languages those that were trained on them."""
         able = catalog.for_task("complete")
         if request.language != PYTHON:
-            able = tuple(spec for spec in able if spec.prompt_template == FIM_TEMPLATE)
+            able = tuple(spec for spec in able if spec.prompt_template == MANY_LANGUAGES)
             if not able:
                 raise InputError(
                     "language", f"must be {PYTHON}: no model of the catalogue completes {request.language}"
@@ -122,12 +123,12 @@ class CompleteTask:
         drafts: list[Candidate] = []
         for stream in range(request.candidates):
             drafts.append((yield from _candidate(model, prompt, request, session, stream)))
-        ranked = sorted(drafts, key=_rank, reverse=True)
+        ranked = list({draft.text: draft for draft in sorted(drafts, key=_rank)}.values())[::-1]
         return CompleteResult(
             text=ranked[0].text,
             candidates=tuple(ranked),
             lines_left_out=left_out,
-            suffix_seen=bool(request.suffix.strip()) and session.spec.prompt_template == FIM_TEMPLATE,
+            suffix_seen=bool(request.suffix.strip()) and session.spec.prompt_template in FIM_MARKS,
         )
 
 
@@ -226,7 +227,7 @@ def _fitting_prompt(model: Generates, template: str | None, request: CompleteReq
     """
     room = model.context_length - request.max_new_tokens
     lines = request.prefix.splitlines(keepends=True)
-    suffix = _fitting_suffix(model, request.suffix, room // _SUFFIX_SHARE) if template == FIM_TEMPLATE else ""
+    suffix = _fitting_suffix(model, request.suffix, room // _SUFFIX_SHARE) if template in FIM_MARKS else ""
     low, high = 0, len(lines) - 1
     prompt = _prompt(template, request.prefix, suffix)
     length = model.count_tokens(prompt)
@@ -263,9 +264,9 @@ def _cursor(prefix: str) -> tuple[str, str]:
 
 def _prompt(template: str | None, prefix: str, suffix: str) -> Prompt:
     prefix, _ = _cursor(prefix)
-    if template == FIM_TEMPLATE:
-        return fill_in_the_middle_prompt(prefix, suffix)
-    if template in (None, "plain"):
+    if template in FIM_MARKS and (suffix.strip() or template == MANY_LANGUAGES):
+        return fill_in_the_middle_prompt(template, prefix, suffix)
+    if template in (None, "plain", *FIM_MARKS):
         return chat_prompt(None, "", (), prefix)
     return chat_prompt(template, _SYSTEM, (Turn("user", _QUESTION),), _INTRODUCTION + prefix)
 

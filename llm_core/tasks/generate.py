@@ -8,6 +8,7 @@ the model writes a JSON object: a grammar lets it write nothing else (Willard & 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,10 +24,13 @@ from llm_core.tasks.base import Request, Result
 from llm_core.tasks.decoding import FinishReason, decode
 from llm_core.tasks.json_fields import Fields, json_schema
 from llm_core.tasks.language import check_language, is_chinese, readers
-from llm_core.tasks.prompts import JSON_INSTRUCTION, WRITINGS, Role, Turn, chat_prompt
+from llm_core.tasks.prompts import CODE_WRITINGS, JSON_INSTRUCTION, WRITINGS, Role, Turn, chat_prompt
 from llm_core.types import Delta, Sampling, Token
 
 MAX_HISTORY_TURNS = 100
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s)|[。！？…][”’」』）]*")
+_CODE_FENCE = "```"
+_TEMPLATES = WRITINGS | CODE_WRITINGS
 
 
 class Message(BaseModel):
@@ -52,8 +56,12 @@ class GenerateRequest(Request):
     """Instructions to the model; empty means those of the template, or a general one."""
     history: Annotated[tuple[Message, ...], BeforeValidator(_as_tuple), Field(max_length=MAX_HISTORY_TURNS)] = ()
     """Earlier messages, oldest first."""
-    template: Literal["story", "email", "product", "summary", "explanation"] | None = None
-    """Kind of text; the prompt then only says about what."""
+    template: (
+        Literal["story", "email", "product", "summary", "explanation"]
+        | Literal["explain_code", "add_docstring", "add_type_hints", "write_tests"]
+        | None
+    ) = None
+    """Kind of text, the prompt then only says about what; or what to do with the code that is the prompt."""
     max_new_tokens: NewTokens = 256
     temperature: Temperature = 0.7
     top_p: TopP = 0.95
@@ -62,6 +70,10 @@ class GenerateRequest(Request):
     """The same seed gives the same text; ``None`` draws a new one."""
     fields: Fields = ""
     """The answer is a JSON object with these fields, one a line; see `json_fields`. Empty: free text."""
+    beginning: OptionalText = ""
+    """The answer begins with this, and the model goes on from there."""
+    whole_sentences: bool = True
+    """A text that `max_new_tokens` cut off ends with its last whole sentence; code, and JSON, stay as they are."""
     top_alternatives: Annotated[int, Field(ge=0, le=10)] = 0
     """How many likely tokens to report at each place, with probabilities."""
 
@@ -97,11 +109,16 @@ class GenerateTask:
         """See `Task.run`."""
         check_language(session.spec, "prompt", request.prompt)
         model = session.open(Generates)
-        prompt, left_out = _fitting_prompt(model, session.spec.prompt_template, request)
+        beginning = request.beginning or _opening(request)
+        prompt, left_out = _fitting_prompt(model, session.spec.prompt_template, request, beginning)
         tokens: list[Token] = []
         steps = decode(model, prompt, _sampling(request), session.cancel)
-        finish_reason = yield from _from_first_letter(steps, tokens)
-        text = "".join(token.text for token in tokens).strip()
+        if beginning:
+            yield Delta(beginning)
+        finish_reason = yield from _from_first_letter(steps, tokens, started=bool(beginning))
+        text = (beginning + "".join(token.text for token in tokens)).strip()
+        if request.whole_sentences and finish_reason == "length" and not request.fields:
+            text = _to_last_sentence(text)
         return GenerateResult(
             text=text,
             finish_reason=finish_reason,
@@ -111,9 +128,8 @@ class GenerateTask:
         )
 
 
-def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token]) -> Steps[FinishReason]:
+def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token], *, started: bool) -> Steps[FinishReason]:
     """Pass deltas on without blanks before the first letter; note all tokens in `tokens`."""
-    started = False
     try:
         while True:
             step = next(steps)
@@ -127,6 +143,12 @@ def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token]) -> Steps
         return reason
     finally:
         steps.close()
+
+
+def _to_last_sentence(text: str) -> str:
+    """Without the beginning of a sentence at the end; a text without any whole sentence, or with code, as it is."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return text[: ends[-1]] if ends and _CODE_FENCE not in text else text
 
 
 def _read(text: str) -> dict[str, Any] | None:
@@ -151,13 +173,21 @@ def _sampling(request: GenerateRequest) -> Sampling:
     )
 
 
-def _fitting_prompt(model: Generates, template: str | None, request: GenerateRequest) -> tuple[Prompt, int]:
+def _opening(request: GenerateRequest) -> str:
+    """How the answer to a template begins."""
+    writing = _TEMPLATES.get(request.template or "")
+    return writing.begin(request.prompt, chinese=is_chinese(request.prompt)) if writing and not request.fields else ""
+
+
+def _fitting_prompt(
+    model: Generates, template: str | None, request: GenerateRequest, beginning: str
+) -> tuple[Prompt, int]:
     """The prompt with as many of the latest turns as fit, and how many earlier ones were left out.
 
     Raises:
         InputError: Not even the last message fits.
     """
-    writing = WRITINGS[request.template] if request.template else None
+    writing = _TEMPLATES[request.template] if request.template else None
     system = request.system or (writing.system if writing else "")
     if request.fields:
         system = f"{system} {JSON_INSTRUCTION}\n{request.fields}".strip()
@@ -166,7 +196,7 @@ def _fitting_prompt(model: Generates, template: str | None, request: GenerateReq
     history = [Turn(message.role, message.content) for message in request.history]
     room = model.context_length - request.max_new_tokens
     for left_out in _cuts(history):
-        prompt = chat_prompt(template, system, (*history[left_out:], last))
+        prompt = chat_prompt(template, system, (*history[left_out:], last), beginning)
         length = model.count_tokens(prompt)
         if length <= room:
             return prompt, left_out

@@ -15,8 +15,13 @@ from llm_core.errors import BackendError
 from llm_core.prompt import Prompt, Segment, literal, markup
 
 Role = Literal["user", "assistant"]
-FIM_TEMPLATE = "qwen_fim"
-"""Of models trained to fill in the middle between a prefix and a suffix (Bavarian et al. 2022, arXiv:2207.14255)."""
+FIM_MARKS: dict[str, tuple[str, str, str]] = {
+    "qwen_fim": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    "smollm_fim": ("<issue_start>", "<issue_comment>", "<issue_closed>"),
+}
+"""Special tokens before the prefix, the suffix and the middle, by template, of models trained to fill in the middle
+(Bavarian et al. 2022, arXiv:2207.14255): Qwen2.5-Coder, and ours on SmolLM2, which lends tokens that it has no other
+use for."""
 DEFAULT_SYSTEM = "You are a helpful AI assistant."
 JSON_INSTRUCTION = "Answer with a JSON object that has these fields:"
 
@@ -37,6 +42,12 @@ class Writing:
     instruction: str
     """Holds the visitor's text at ``{}``."""
     instruction_zh: str
+    opening: str = ""
+    """How an English answer begins, which keeps small models to the point; may hold the text's first line at ``{}``."""
+
+    def begin(self, text: str, *, chinese: bool) -> str:
+        """The beginning of the answer."""
+        return "" if chinese else self.opening.replace("{}", text.strip().split("\n")[0])
 
     def wrap(self, text: str, *, chinese: bool) -> str:
         """The request to the model, in the language of the text."""
@@ -72,6 +83,37 @@ WRITINGS: dict[str, Writing] = {
 }
 
 
+_PROGRAMMER = "You are an experienced Python programmer and a patient teacher. You are brief and exact."
+CODE_WRITINGS: dict[str, Writing] = {
+    "explain_code": Writing(
+        _PROGRAMMER,
+        "Explain what this Python code does, step by step, in plain words:\n\n```python\n{}\n```",
+        "请用简单的话逐步解释这段 Python 代码：\n\n```python\n{}\n```",
+        "This code",
+    ),
+    "add_docstring": Writing(
+        _PROGRAMMER,
+        "Repeat this Python code with a docstring that says what it does, its arguments and what it returns:\n\n"
+        "```python\n{}\n```",
+        "请为这段 Python 代码加上文档字符串，说明功能、参数与返回值，并给出完整代码：\n\n```python\n{}\n```",
+        '```python\n{}\n    """',
+    ),
+    "add_type_hints": Writing(
+        _PROGRAMMER,
+        "Repeat this Python code with type hints for all arguments and results:\n\n```python\n{}\n```",
+        "请为这段 Python 代码的所有参数与返回值加上类型标注，并给出完整代码：\n\n```python\n{}\n```",
+        "```python\n",
+    ),
+    "write_tests": Writing(
+        _PROGRAMMER,
+        "Write pytest tests for this Python code, with ordinary and unusual input:\n\n```python\n{}\n```",
+        "请为这段 Python 代码编写 pytest 测试，包含常见与特殊输入：\n\n```python\n{}\n```",
+        "```python\nimport pytest\n\n\ndef test_",
+    ),
+}
+"""What can be asked about a piece of code."""
+
+
 def chat_prompt(template: str | None, system: str, turns: Sequence[Turn], prefill: str = "") -> Prompt:
     """A prompt whose continuation is the assistant's next message.
 
@@ -90,11 +132,16 @@ def chat_prompt(template: str | None, system: str, turns: Sequence[Turn], prefil
     return Prompt(*_CHAT_TEMPLATES[name](system, turns), literal(prefill))
 
 
-def fill_in_the_middle_prompt(prefix: str, suffix: str) -> Prompt:
-    """A prompt of the Qwen2.5-Coder family whose continuation stands between `prefix` and `suffix`."""
-    return Prompt(
-        markup("<|fim_prefix|>"), literal(prefix), markup("<|fim_suffix|>"), literal(suffix), markup("<|fim_middle|>")
-    )
+def fill_in_the_middle_prompt(template: str, prefix: str, suffix: str) -> Prompt:
+    """A prompt whose continuation stands between `prefix` and `suffix`.
+
+    Args:
+        template: A key of `FIM_MARKS`.
+        prefix: Code before the cursor.
+        suffix: Code after it.
+    """
+    before, after, middle = map(markup, FIM_MARKS[template])
+    return Prompt(before, literal(prefix), after, literal(suffix), middle)
 
 
 def _chatml(system: str, turns: Sequence[Turn]) -> list[Segment]:

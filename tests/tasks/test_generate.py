@@ -31,7 +31,7 @@ def run(model: Any, **fields: Any) -> tuple[str, GenerateResult]:
             step = next(steps)
         except StopIteration as stop:
             return text, stop.value
-        assert isinstance(step, Delta) and len(step.tokens) == 1
+        assert isinstance(step, Delta) and (len(step.tokens) == 1 or not text)
         text += step.text
 
 
@@ -39,6 +39,35 @@ def test_streams_what_it_returns() -> None:
     text, result = run(echo(), prompt="one two", max_new_tokens=3)
     assert text == "one two one " and result.text == "one two one" and result.finish_reason == "length"
     assert result.record() == {"text": "one two one"} and result.tokens == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("He left. She", "He left."),
+        ('"Go!" he said. And "wh', '"Go!" he said.'),
+        ("It costs 3.5 or", "It costs 3.5 or"),
+        ("他走了。她说：“好。”然", "他走了。她说：“好。”"),
+        ("Here. ```python x = 1", "Here. ```python x = 1"),
+    ],
+)
+def test_a_text_that_was_cut_off_ends_with_a_whole_sentence(written: str, kept: str) -> None:
+    count = len(written.split()) if written.isascii() else 1
+    text, result = run(echo(), prompt=written, max_new_tokens=count)
+    assert result.finish_reason == "length" and result.text == kept and text.startswith(kept)
+    assert run(echo(), prompt=written, max_new_tokens=count, whole_sentences=False)[1].text == written
+
+
+def test_an_answer_goes_on_from_its_beginning() -> None:
+    text, result = run(echo(), prompt="one two", beginning="It was ", max_new_tokens=3)
+    assert text.startswith("It was ") and result.text.startswith("It was ") and text.strip() == result.text
+    assert len(result.text.split()) == 5
+
+
+def test_a_template_may_open_the_answer() -> None:
+    text, result = run(echo(), prompt="def f(x):\n    return x", template="add_docstring", max_new_tokens=2)
+    assert result.text.startswith('```python\ndef f(x):\n    """') and text.startswith(result.text[:20])
+    assert not run(echo(), prompt="x", template="story", max_new_tokens=2)[1].text.startswith("```")
 
 
 def test_probabilities_on_demand() -> None:
@@ -102,7 +131,7 @@ def smollm2(smollm2_files: ModelFiles) -> Iterator[LlamaCppModel]:
 def test_real_model_writes_and_a_seed_repeats_it(smollm2: LlamaCppModel) -> None:
     fields = {"prompt": "a lighthouse keeper", "template": "story", "max_new_tokens": 40, "seed": 3}
     text, result = run(smollm2, **fields)
-    assert len(result.text.split()) > 15 and text.strip() == result.text
+    assert len(result.text.split()) > 15 and text.strip().startswith(result.text) and result.text.endswith((".", '"'))
     assert run(smollm2, **fields)[1] == result
 
 
