@@ -36,6 +36,9 @@ class DemoContext:
     on_load: list[LoadUpdate] = field(default_factory=list)
     """What to bring up to date whenever a visitor opens the page; tabs add to it while they are built."""
 
+    restorable: list[tuple[str, tuple[Block, ...]]] = field(default_factory=list)
+    """Frames that a link may fill: name, and the components in the order of the link's values."""
+
     @property
     def catalog(self) -> Catalog:
         """What models exist."""
@@ -78,6 +81,8 @@ class Demo:
     """Creates the tab's components and events inside the current Gradio context."""
     endpoint: Callable[[DemoContext], Callable[..., Any]]
     """Makes the public function of the same name, see `_api`."""
+    within: str = ""
+    """Slug of the tab that shows it as one of its views; empty: it has a tab of its own."""
 
 
 def discover() -> tuple[Demo, ...]:

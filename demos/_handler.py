@@ -16,6 +16,7 @@ from gradio.blocks import Block
 from demos._i18n import say
 from demos._messages import describe_phase, describe_stats, explain
 from demos._stream import View, follow
+from demos._usage import Place, describe_usage, link
 from llm_core.errors import CancelledError
 from llm_core.session import Task
 from llm_core.types import CancelToken
@@ -43,6 +44,10 @@ class Wiring:
     status: Sequence[Block]
     """The four parts of the status line."""
     stop: Block
+    usage: Block
+    """Where it is shown how to ask for the same from elsewhere."""
+    place: Place | None
+    """The frame that these components are in; ``None`` where a link cannot hold their values."""
     runs: dict[str, CancelToken] = field(default_factory=dict)
     """What is running, by browser session: one run a session and tab."""
 
@@ -55,15 +60,22 @@ def client_of(request: gr.Request | None) -> str:
 
 
 def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
-    """The event handler of a tab's Run button; its first value is the chosen model, the others are the tab's."""
+    """The event handler of a tab's Run button; its first value is the chosen model, the others are the tab's.
+
+    A session's earlier run ends first; see `Workbench.connect` on which events may come in the middle of one.
+    """
+    end_earlier = make_stopper(wiring)
 
     async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
         session, cancel = client_of(request), CancelToken()
+        await end_earlier(request)
         try:
             # Reading a file takes a while, here and at the end: other visitors' events must not wait for it.
-            parsed = await asyncio.to_thread(lambda: wiring.task.request_type.parse(wiring.to_request(*values)))
+            fields, parsed = await asyncio.to_thread(_request, wiring, values)
             wiring.runs[session] = cancel
-            yield _started(wiring)
+            address = link(wiring.place, [model_id, *values]) if wiring.place else ""
+            shown = describe_usage(ctx, wiring.task, fields, model_id, address)
+            yield {**_started(wiring), wiring.usage: shown}
             run = functools.partial(ctx.engine.run, wiring.task, parsed, model_id=model_id, client=session)
             async with contextlib.aclosing(follow(run, cancel)) as views:
                 async for view in views:
@@ -80,6 +92,11 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
                 del wiring.runs[session]
 
     return handle
+
+
+def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any], Any]:
+    fields = wiring.to_request(*values)
+    return fields, wiring.task.request_type.parse(fields)
 
 
 def make_stopper(wiring: Wiring) -> Callable[[gr.Request], Awaitable[None]]:
@@ -105,7 +122,8 @@ def _stopped(wiring: Wiring) -> dict[Block, Any]:
 
 def cleared(wiring: Wiring) -> dict[Block, Any]:
     """What Clear leaves of the parts that all tabs have."""
-    return {**_status(wiring, say("status.ready")), wiring.message: "", wiring.stop: gr.update(interactive=False)}
+    emptied: dict[Block, Any] = {wiring.message: "", wiring.usage: "", wiring.stop: gr.update(interactive=False)}
+    return {**_status(wiring, say("status.ready")), **emptied}
 
 
 def _started(wiring: Wiring) -> dict[Block, Any]:

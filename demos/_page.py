@@ -20,7 +20,7 @@ from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
 
 _ASSETS = Path(__file__).with_name("assets")
-_STYLES = ("page", "pairs", "mentions")
+_STYLES = ("page", "pairs", "mentions", "poem", "completions", "usage", "tokens", "stress")
 _FONTS = (
     "Inter",
     "system-ui",
@@ -48,7 +48,7 @@ def build_page(engine: Engine) -> gr.Blocks:
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="menu"):
-            for demo in discover():
+            for demo in (demo for demo in discover() if not demo.within):
                 with gr.Tab(f"{demo.icon} {t(f'{demo.slug}.title')}", id=demo.slug, elem_id=f"tab-{demo.slug}"):
                     gr.Markdown(t(f"{demo.slug}.lead"), elem_classes=["lead"])
                     demo.build(ctx)
@@ -69,15 +69,16 @@ def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:
         queue=False,
         **PRIVATE,
     )
+    restore = (_ASSETS / "restore.js").read_text(encoding="utf-8").partition("\n")[2]  # after the comment
+    for name, fields in ctx.restorable:
+        page.load(None, None, list(fields), js=f"() => ({restore})({name!r}, {len(fields)})", **PRIVATE)
 
 
 def launch_options() -> dict[str, Any]:
     """Keyword arguments for `launch`: looks, languages, and what is not let in or out."""
     return {
         "theme": _theme(),
-        "css": "\n".join(
-            (_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in ("page", "pairs", "mentions")
-        ),
+        "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
         "i18n": translations(),
         "footer_links": ["api", "settings"],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from demos._demo import DemoContext
 from demos._handler import Updates, Wiring, cleared, make_stopper
 from demos._i18n import say
 from demos._models import describe_choice, menu_choices, unavailable
+from demos._usage import Place, usage_view
 from llm_core.catalog import ModelSpec
 from llm_core.engine import AUTO
 from llm_core.session import Task
@@ -46,7 +48,8 @@ class Workbench:
     @contextlib.contextmanager
     def frame(self) -> Iterator[None]:
         """The whole of it; `fields`, `results` and `examples` go inside, in this order."""
-        with gr.Row(elem_id=self.name, elem_classes=["workbench"]):
+        with gr.Row(elem_id=self.name, elem_classes=["workbench"]) as row:
+            self.place = Place(self.name, _tabs_around(row))
             yield
 
     @contextlib.contextmanager
@@ -73,17 +76,20 @@ class Workbench:
     @contextlib.contextmanager
     def results(self) -> Iterator[None]:
         """The right column: the tab's result, then the status line."""
-        with gr.Column(elem_classes=["results"], min_width=280) as self._right:
+        with gr.Column(elem_classes=["results"], min_width=280):
             yield
             with gr.Row(elem_id=f"{self.name}-status", elem_classes=["status"]):
                 self.status = [
                     gr.Markdown(value, elem_classes=["figure"]) for value in (say("status.ready"), "", "", "")
                 ]
+            self._details = gr.Column(elem_classes=["details"])
+            with gr.Accordion(self.ctx.t("usage.title"), open=False):
+                self.usage = usage_view(f"{self.name}-usage")
 
     @contextlib.contextmanager
     def details(self) -> Iterator[None]:
         """Below the status line: what may be long, and moves nothing when it appears. After `results`."""
-        with self._right:
+        with self._details:
             yield
 
     def examples(
@@ -128,6 +134,7 @@ class Workbench:
         to_request: Callable[..., Mapping[str, Any]],
         render: Callable[..., Updates],
         submit: Sequence[Callable[..., Any]] = (),
+        restart: Sequence[Callable[..., Any]] = (),
     ) -> None:
         """Wire Run, Stop and Clear.
 
@@ -137,18 +144,27 @@ class Workbench:
             to_request: See `Wiring`.
             render: See `Wiring`.
             submit: Further triggers of Run, such as ``text.submit``.
+            restart: Triggers that end a run that is under way and begin another, such as a pause in typing.
         """
-        wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop)
-        shared = [self.message, *self.status, self.stop]
-        gr.on(
-            [self.run.click, *submit],
-            self.ctx.stream(wiring),
-            inputs=[self.model, *inputs],
-            outputs=[*outputs, *shared],
-            concurrency_limit=None,
-            trigger_mode="once",
-            **PRIVATE,
-        )
+        linkable = not any(isinstance(each, gr.File | gr.UploadButton | gr.Chatbot) for each in inputs)
+        place = self.place if linkable else None
+        wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop, self.usage, place)
+        shared = [self.message, *self.status, self.stop, self.usage]
+        self._wiring, handler = wiring, self.ctx.stream(wiring)
+        ways: dict[str, Sequence[Callable[..., Any]]] = {"once": [self.run.click, *submit], "multiple": restart}
+        for mode, triggers in ways.items():
+            if triggers:
+                gr.on(
+                    list(triggers),
+                    handler,
+                    inputs=[self.model, *inputs],
+                    outputs=[*outputs, *shared],
+                    concurrency_limit=None,
+                    trigger_mode=mode,  # type: ignore[arg-type]
+                    **PRIVATE,
+                )
+        if linkable:
+            self.ctx.restorable.append((self.name, (self.model, *inputs)))
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
         blank: dict[Block, Any] = {component: component.value for component in resettable}
@@ -161,6 +177,37 @@ class Workbench:
             clear_all,
             outputs=[*resettable, *shared],
             concurrency_limit=None,
+            **PRIVATE,
+        )
+
+    def connect_also(
+        self,
+        trigger: Callable[..., Any],
+        task: Task[Any, Any],
+        *,
+        inputs: Sequence[Component],
+        outputs: Sequence[Component],
+        to_request: Callable[..., Mapping[str, Any]],
+        render: Callable[..., Updates],
+    ) -> None:
+        """Another button of the frame that runs a model; Stop and the status line are shared. Call it after `connect`.
+
+        Args:
+            trigger: Such as ``button.click``.
+            task: What it runs.
+            inputs: As in `connect`.
+            outputs: Components that `render` updates; `connect` knows them, too, so that Clear and Run empty them.
+            to_request: See `Wiring`.
+            render: See `Wiring`.
+        """
+        wiring = replace(self._wiring, task=task, to_request=to_request, render=render)
+        gr.on(
+            [trigger],
+            self.ctx.stream(wiring),
+            inputs=[self.model, *inputs],
+            outputs=[*outputs, self.message, *self.status, self.stop, self.usage],
+            concurrency_limit=None,
+            trigger_mode="once",
             **PRIVATE,
         )
 
@@ -203,3 +250,14 @@ class Workbench:
             min_width=80,
             **options,
         )
+
+
+def _tabs_around(block: Block) -> tuple[str, ...]:
+    """Ids of the tabs that a block is in, outermost first."""
+    found: list[str] = []
+    parent = block.parent
+    while parent is not None:
+        if isinstance(parent, gr.Tab):
+            found.insert(0, str(parent.id))
+        parent = parent.parent
+    return tuple(found)

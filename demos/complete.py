@@ -1,24 +1,30 @@
-"""Code completion: what comes next at the cursor, one or several candidates, checked for syntax."""
+"""Code completion: what comes next at the cursor, while one types; by probability, checked, accepted whole or in part.
+
+A second view asks the model about a piece of code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+import logging
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block
 
 from demos._api import Record, serve
+from demos._completions import completions_view, describe_completions, describe_draft, let_accept
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
-from demos._i18n import say
 from demos._stream import View
 from demos._workbench import Workbench
+from llm_core.errors import BackendError
 from llm_core.limits import MAX_NEW_TOKENS
-from llm_core.tasks.complete import LANGUAGES, MAX_CANDIDATES, PYTHON, TASK, Candidate
+from llm_core.tasks.code_check import CodeCheck, check_code
+from llm_core.tasks.complete import LANGUAGES, MAX_CANDIDATES, PYTHON, TASK, CompleteResult
+from llm_core.tasks.generate import TASK as GENERATE
+from llm_core.tasks.generate import GenerateResult
+from llm_core.tasks.prompts import CODE_WRITINGS
 
-HIGHLIGHTED = frozenset({"python", "c", "cpp", "javascript", "typescript", "sql", "shell"})
-"""Languages that the code view colours."""
 EXAMPLES = {
     "Fibonacci": 'def fibonacci(n):\n    """Return the n-th Fibonacci number."""\n',
     "Read a CSV": (
@@ -34,31 +40,47 @@ EXAMPLES = {
         "        self.items.append(item)\n\n    def pop(self):\n"
     ),
 }
-
-Slot = tuple[gr.Code, gr.Markdown]
-"""Where one candidate and what is to be said about it are shown."""
+ASK = "ask"
+QUESTIONS = {
+    "Explain": ("explain_code", EXAMPLES["Is it a palindrome?"] + "    return text == text[::-1]\n"),
+    "Write tests": ("write_tests", "def clamp(value, low, high):\n    return max(low, min(value, high))\n"),
+    "Add a docstring": ("add_docstring", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n"),
+}
 
 
 def build(ctx: DemoContext) -> None:
     """See `Demo.build`."""
+    with gr.Tabs(elem_classes=["views"]):
+        with gr.Tab(ctx.t("complete.complete"), id="complete"):
+            _build_completion(ctx)
+        with gr.Tab(ctx.t("complete.ask"), id=ASK):
+            _build_questions(ctx)
+
+
+def _build_completion(ctx: DemoContext) -> None:
     bench = Workbench(ctx, DEMO.slug, TASK)
     with bench.frame():
         with bench.fields():
             prefix = gr.Code(
-                value="", language="python", lines=9, max_lines=16, label=ctx.t("complete.prefix"), interactive=True
-            )
+                value="", language="python", lines=12, max_lines=20, label=ctx.t("complete.prefix"), interactive=True,
+                elem_id="complete-prefix",
+            )  # fmt: skip
+            gr.Checkbox(True, label=ctx.t("complete.live"), elem_id="complete-live", container=False, interactive=True)
+            typed = gr.Button(elem_id="complete-typed", elem_classes=["unseen"])
             with gr.Accordion(ctx.t("common.settings"), open=False):
-                count = gr.Slider(1, MAX_CANDIDATES, 1, step=1, label=ctx.t("complete.count"))
+                count = gr.Slider(1, MAX_CANDIDATES, 2, step=1, label=ctx.t("complete.count"))
                 longest = gr.Slider(16, MAX_NEW_TOKENS, 96, step=16, label=ctx.t("complete.max_new_tokens"))
                 language = gr.Dropdown(list(LANGUAGES), value=PYTHON, label=ctx.t("complete.language"))
+                doctests = gr.Checkbox(False, label=ctx.t("complete.doctests"), visible=ctx.settings.run_code)
                 suffix = gr.Code(
                     value="", language="python", lines=3, max_lines=10, label=ctx.t("complete.suffix"), interactive=True
                 )
         with bench.results():
-            slots = [_slot(ctx, visible=number == 0) for number in range(MAX_CANDIDATES)]
+            completions = completions_view("complete-completions")
         bench.examples([[code] for code in EXAMPLES.values()], [prefix], list(EXAMPLES))
+    let_accept(completions, prefix)
 
-    def to_request(prefix: str, suffix: str, count: int, longest: int, language: str) -> dict[str, Any]:
+    def to_request(prefix: str, suffix: str, count: int, longest: int, language: str, doctests: bool) -> dict[str, Any]:
         return {
             "prefix": prefix,
             "suffix": suffix or "",
@@ -67,55 +89,67 @@ def build(ctx: DemoContext) -> None:
             "language": language,
         }
 
-    def render(view: View, prefix: str, suffix: str, count: int, longest: int, language: str) -> Updates:
-        texts = [view.texts.get(number, "") for number in range(int(count))]
-        notes = ["" for _ in texts]
-        if view.result is not None:
-            texts = [candidate.text for candidate in view.result.candidates]
-            notes = [describe(candidate) for candidate in view.result.candidates]
-        return _filled(slots, [prefix + text + (suffix or "") for text in texts], notes, language)
+    def render(
+        view: View, prefix: str, suffix: str, count: int, longest: int, language: str, doctests: bool
+    ) -> Updates:
+        if view.result is None:
+            return {completions: describe_draft(prefix, list(view.texts.values()))}
+        run = bool(doctests) and ctx.settings.run_code
+        checks = checked(view.result, prefix, suffix or "", python=language == PYTHON, run_doctests=run)
+        return {completions: describe_completions(prefix, view.result, checks)}
 
     bench.connect(
-        inputs=[prefix, suffix, count, longest, language],
-        outputs=[component for slot in slots for component in slot],
+        inputs=[prefix, suffix, count, longest, language, doctests],
+        outputs=[completions],
         to_request=to_request,
         render=render,
+        restart=[typed.click],
     )
 
 
-def _slot(ctx: DemoContext, visible: bool) -> Slot:
-    code = gr.Code(
-        language="python",
-        lines=9,
-        max_lines=24,
-        label=ctx.t("complete.result"),
-        interactive=False,
-        visible=visible,
-        wrap_lines=True,
-    )
-    return code, gr.Markdown("", visible=visible, elem_classes=["verdict"])
+def _build_questions(ctx: DemoContext) -> None:
+    bench = Workbench(ctx, ASK, GENERATE)
+    with bench.frame():
+        with bench.fields():
+            question = gr.Radio(
+                [(ctx.t(f"complete.ask_{name}"), name) for name in CODE_WRITINGS],
+                value=next(iter(CODE_WRITINGS)),
+                label=ctx.t("complete.question"),
+            )
+            code = gr.Code(value="", language="python", lines=9, max_lines=20, label=ctx.t("complete.code"))
+        with bench.results():
+            answer = gr.Markdown(
+                "", label=ctx.t("complete.answer"), show_label=True, container=True, buttons=["copy"],
+                elem_id="ask-answer", elem_classes=["answer-text", "tall"],
+            )  # fmt: skip
+        bench.examples([list(sample) for sample in QUESTIONS.values()], [question, code], list(QUESTIONS))
+
+    def to_request(question: str, code: str) -> dict[str, Any]:
+        return {"template": question, "prompt": code, "temperature": 0.2, "max_new_tokens": 320}
+
+    def render(view: View, question: str, code: str) -> Updates:
+        result: GenerateResult | None = view.result
+        return {answer: view.text if result is None else result.text}
+
+    bench.connect(inputs=[question, code], outputs=[answer], to_request=to_request, render=render)
 
 
-def _filled(slots: Sequence[Slot], codes: Sequence[str], notes: Sequence[str], language: str) -> dict[Block, Any]:
-    """One slot a candidate, best first; the others hidden."""
-    updates: dict[Block, Any] = {}
-    coloured = language if language in HIGHLIGHTED else None
-    for number, (code, note) in enumerate(slots):
-        shown = number < len(codes)
-        updates[code] = (
-            gr.update(value=codes[number], language=coloured, visible=True) if shown else gr.update(visible=False)
-        )
-        updates[note] = gr.update(value=notes[number], visible=True) if shown else gr.update(visible=False)
-    return updates
+def checked(
+    result: CompleteResult, prefix: str, suffix: str, *, python: bool, run_doctests: bool
+) -> list[CodeCheck | None]:
+    """What is to be said about the code with each completion; the doctests of the best one alone are run."""
+    codes = [prefix + candidate.text + suffix for candidate in result.candidates]
+    if not python:
+        return [None] * len(codes)
+    return [_check(code, run_doctests and place == 0) for place, code in enumerate(codes)]
 
 
-def describe(candidate: Candidate) -> str:
-    """Whether a candidate says something, and whether the result parses."""
-    if not candidate.text.strip():
-        return say("complete.nothing")
-    if candidate.syntax_ok is None:
-        return ""
-    return say("complete.valid" if candidate.syntax_ok else "complete.invalid")
+def _check(code: str, run_doctests: bool) -> CodeCheck | None:
+    try:
+        return check_code(code, run_doctests=run_doctests)
+    except BackendError:  # the completion is worth more than what is said about it
+        logging.getLogger(__name__).warning("the completed code could not be checked", exc_info=True)
+        return None
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

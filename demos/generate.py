@@ -1,4 +1,4 @@
-"""Text generation: one text from a template, or a conversation, streamed as the model writes."""
+"""Text generation: one text from a template, a conversation, or a poem, streamed as the model writes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,20 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
+from demos import poem
 from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._stream import View
+from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
 from llm_core.limits import MAX_NEW_TOKENS
 from llm_core.tasks.generate import TASK, GenerateResult
 from llm_core.tasks.prompts import WRITINGS
-from llm_core.types import Token
 
 CHAT = "chat"
 FREE = "free"
 TEMPLATES = (FREE, *WRITINGS)
-BANDS = (
-    (0.9, "≥ 90 %", "#0d9488"),
-    (0.5, "50–90 %", "#84cc16"),
-    (0.1, "10–50 %", "#f59e0b"),
-    (0.0, "< 10 %", "#ef4444"),
-)
-"""Lowest probability, name and colour of each band of tokens."""
 EXAMPLES = {
     "Story": ("story", "A lighthouse keeper who is afraid of the dark", ""),
     "E-mail": ("email", "Ask the landlord to repair the heating before the weekend", ""),
@@ -69,6 +63,9 @@ def build(ctx: DemoContext) -> None:
             _build_write(ctx)
         with gr.Tab(ctx.t("generate.chat"), id=CHAT):
             _build_chat(ctx)
+        with gr.Tab(ctx.t("poem.title"), id=poem.DEMO.slug, elem_id=f"tab-{poem.DEMO.slug}"):
+            gr.Markdown(ctx.t("poem.lead"), elem_classes=["lead"])
+            poem.DEMO.build(ctx)
 
 
 def _build_write(ctx: DemoContext) -> None:
@@ -89,45 +86,42 @@ def _build_write(ctx: DemoContext) -> None:
                     lines=4, max_lines=16, label=ctx.t("generate.fields"), info=ctx.t("generate.fields_info"),
                     placeholder=ctx.t("generate.fields_placeholder"),
                 )  # fmt: skip
+            beginning = gr.Textbox(
+                "", lines=1, max_lines=6, label=ctx.t("generate.beginning"), info=ctx.t("generate.beginning_info")
+            )
             settings = _settings(ctx)
         with bench.results():
             text = gr.Textbox(
                 lines=15, max_lines=15, label=ctx.t("generate.result"), interactive=False, buttons=["copy"],
                 elem_id="generate-result",
             )  # fmt: skip
-            tokens = gr.HighlightedText(
-                label=ctx.t("generate.tokens"),
-                color_map={name: colour for _, name, colour in BANDS},
-                show_legend=True,
-                show_inline_category=False,
-                visible=False,
-                elem_classes=["wrapped", "tokens"],
-            )
+        with bench.details():
+            tokens = tokens_view("generate-tokens")
         bench.examples(list(EXAMPLES.values()), [template, prompt, wanted], list(EXAMPLES))
+    let_continue(tokens, beginning, f"{DEMO.slug}-run")
 
     def to_request(
-        template: str, prompt: str, probabilities: bool, wanted: str | None, *values: Any
+        template: str, prompt: str, probabilities: bool, wanted: str | None, beginning: str | None, *values: Any
     ) -> Mapping[str, Any]:
         fields = {
             "prompt": prompt,
-            "top_alternatives": int(bool(probabilities)),
+            "top_alternatives": ALTERNATIVES if probabilities else 0,
             "fields": wanted or "",
+            "beginning": beginning or "",
             **_given(values),
         }
         return fields if template == FREE else {**fields, "template": template}
 
-    def render(view: View, template: str, prompt: str, probabilities: bool, *values: Any) -> Updates:
+    def render(
+        view: View, template: str, prompt: str, probabilities: bool, wanted: str, beginning: str, *values: Any
+    ) -> Updates:
         if view.result is None:
             return {text: view.text}
-        coloured = (
-            gr.update(value=color_tokens(view.result.tokens), visible=True)
-            if probabilities
-            else gr.update(visible=False)
-        )
-        return {text: readable(view.result), tokens: coloured}
+        shown = describe_tokens(view.result.tokens, beginning or "") if probabilities else ""
+        return {text: readable(view.result), tokens: shown}
 
     bench.connect(
-        inputs=[template, prompt, probabilities, wanted, *components_of(settings)],
+        inputs=[template, prompt, probabilities, wanted, beginning, *components_of(settings)],
         outputs=[text, tokens],
         to_request=to_request,
         render=render,
@@ -209,17 +203,6 @@ def _text_of(content: Any) -> str:
 def readable(result: GenerateResult) -> str:
     """The text; a JSON object over several lines."""
     return result.text if result.data is None else json.dumps(result.data, ensure_ascii=False, indent=2)
-
-
-def color_tokens(tokens: Sequence[Token]) -> list[tuple[str, str | None]]:
-    """Each token with the band of its probability."""
-    return [(token.text, _band(token.probability)) for token in tokens]
-
-
-def _band(probability: float | None) -> str | None:
-    if probability is None:
-        return None
-    return next(name for lowest, name, _ in BANDS if probability >= lowest)
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

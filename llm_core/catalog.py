@@ -19,7 +19,7 @@ from llm_core.errors import UnknownModelError, WeightsError
 
 CATALOG_PATH = Path(__file__).with_name("catalog.toml")
 
-TaskName = Literal["embed", "classify", "sentiment", "translate", "answer", "entities", "complete", "generate"]
+TaskName = Literal["embed", "classify", "sentiment", "translate", "answer", "entities", "complete", "generate", "poem"]
 LABELLED_HEADS = ("sequence_classification", "token_classification")
 """Heads whose logits are the labels of the entry."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -37,7 +37,9 @@ DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder o
 
 @app.command()
 def run(
-    task: Annotated[str, typer.Argument(help="classify, sentiment, translate, answer, complete or generate")],
+    task: Annotated[
+        str, typer.Argument(help="classify, sentiment, translate, answer, entities, complete, generate or poem")
+    ],
     model: ModelOption = "auto",
     input: InputOption = None,
     output: OutputOption = None,

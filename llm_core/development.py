@@ -5,6 +5,7 @@ Training itself knows neither; it lives in `llm_core.training`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,18 +16,22 @@ from typing import Any, ClassVar
 from llm_core.backends.base import ScoresText
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.data.loaders import Row, load_rows
+from llm_core.data.poetry import form_of
 from llm_core.data.tagging import touched_tags
+from llm_core.data.verse_forms import verse_forms
 from llm_core.data.words import joined
 from llm_core.engine import Engine, create_engine
 from llm_core.errors import InputError
 from llm_core.evaluation.bootstrap import Estimate
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.language_model import TextLikelihood, language_model_scores, score_texts
+from llm_core.evaluation.poems import poem_scores
 from llm_core.evaluation.scores import Score
 from llm_core.session import Session, Steps
 from llm_core.settings import Settings
 from llm_core.tasks import find_task
 from llm_core.tasks.language import is_chinese
+from llm_core.tasks.poem.task import MAX_TITLE_CHARS
 from llm_core.training.recipe import Recipe
 from llm_core.training.train import train
 from llm_core.training.trainer import process_rank
@@ -35,6 +40,7 @@ from llm_core.weights import WeightStore
 MEASURED_WITH = ("torch", "transformers", "numpy", "sacrebleu", "seqeval")
 """Packages whose versions `evaluate` notes."""
 _BATCH_ROWS = 256
+_NO_CHARACTER = re.compile("[^一-龥]")
 _WINDOW = 512
 """Tokens that a language model reads at once when it is measured, at most; the same for all, so that they compare."""
 
@@ -107,7 +113,8 @@ class Rows:
 def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score]:
     """Scores of a model as it is served: through its task, in its precision, with its calibration.
 
-    A translator is measured in each direction that the rows hold; a decoder by the likelihood of their `text`.
+    A translator is measured in each direction that the rows hold; a decoder by the likelihood of their `text`; one of
+    poems by poems of the rows' forms and titles, held to the form and free, beside the poets' own.
 
     Args:
         model_id: Catalogue id. An embedding model is measured zero-shot on the labels of the data.
@@ -123,7 +130,12 @@ def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Scor
     found = load_rows(wanted.data, wanted.split, wanted.data_dir or settings.data_dir)  # type: ignore[arg-type]
     rows = [row for row in found if not wanted.sources or row.get("source") in wanted.sources][: wanted.limit]
     with closing(create_engine(settings)) as engine:
-        estimates = _estimates(engine, engine.catalog[model_id], rows)
+        spec = engine.catalog[model_id]
+        if "poem" in spec.tasks:
+            learnt = load_rows(wanted.data, "train", wanted.data_dir or settings.data_dir)
+            estimates = _poems(engine, spec, rows, [row["text"] for row in learnt])
+        else:
+            estimates = _estimates(engine, spec, rows)
     title = ", ".join(wanted.sources)
     return [
         Score.of(metric, estimate, data=wanted.data, split=wanted.split, title=title)
@@ -168,6 +180,24 @@ def _translations(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str,
 def _translated(engine: Engine, spec: ModelSpec, source: str, target: str, rows: Sequence[Row]) -> list[str]:
     requests = [{"text": row[source], "source": source, "target": target} for row in rows]
     return [result.text for result in _results(engine, "translate", spec, requests)]
+
+
+def _poems(engine: Engine, spec: ModelSpec, rows: list[Row], learnt: list[str]) -> dict[str, Estimate]:
+    """Of poems as they are served, of poems that the model writes by itself (``[free]``), and of ``[poets]``."""
+    poets = [(form, row["text"], row["title"]) for row in rows if (form := form_of(row)) in verse_forms()]
+    titles = [_NO_CHARACTER.sub("", title)[:MAX_TITLE_CHARS] for _, _, title in poets]
+    values = [{"form": form, "title": title} for (form, *_), title in zip(poets, titles, strict=True)]
+
+    def answered(hold_form: bool) -> list[tuple[str, str]]:
+        wanted = [{**value, "hold_form": hold_form, "seed": seed} for seed, value in enumerate(values)]
+        return [(result.form, result.text) for result in _results(engine, "poem", spec, wanted)]
+
+    scores = poem_scores(answered(True), learnt)
+    return (
+        scores
+        | poem_scores(answered(False), learnt, who="free")
+        | poem_scores([poem[:2] for poem in poets], learnt, who="poets")
+    )
 
 
 def _likelihoods(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Estimate]:

@@ -9,7 +9,7 @@ from typing import Any
 from llm_core.errors import InputError
 from llm_core.session import Task
 
-TASK_NAMES = ("classify", "sentiment", "translate", "answer", "entities", "complete", "generate")
+TASK_NAMES = ("classify", "sentiment", "translate", "answer", "entities", "complete", "generate", "poem")
 
 
 def find_task(name: str) -> Task[Any, Any]:

@@ -82,7 +82,7 @@ def visit(site: str, browser: Browser) -> Iterator[Page]:
 
 
 @contextlib.contextmanager
-def visitor(browser: Browser, site: str, locale: str = "en-US", width: int = 1280) -> Iterator[Page]:
+def visitor(browser: Browser, site: str, locale: str = "en-US", width: int = 1280, query: str = "") -> Iterator[Page]:
     """A fresh visitor's page; at the end it must have logged no error and asked no other origin."""
     page = browser.new_page(viewport={"width": width, "height": 900}, locale=locale)
     problems: list[str] = []
@@ -92,7 +92,7 @@ def visitor(browser: Browser, site: str, locale: str = "en-US", width: int = 128
         "request", lambda request: problems.append(f"off-origin: {request.url}") if _leaves(request.url, site) else None
     )
     page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}"))
-    page.goto(site)
+    page.goto(site + query)
     page.wait_for_selector("#classify-run")
     try:
         yield page

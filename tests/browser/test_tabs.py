@@ -6,7 +6,9 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
@@ -98,7 +100,8 @@ def test_complete_a_function(visit: Page) -> None:
     bench = open_tab(visit, "complete")
     visit.locator("#complete-examples button").first.click()
     expect_done(visit, "complete")
-    expect(bench.locator(".results .cm-content").first).to_contain_text("def ")
+    expect(bench.locator(".completions .candidate .text").first).not_to_be_empty()
+    expect(bench.locator(".completions .candidate").first).to_contain_text("valid Python")
 
 
 def test_generate_streams_and_finishes(visit: Page) -> None:
@@ -178,3 +181,157 @@ def test_markup_in_text_stays_text(visit: Page) -> None:
     run(visit, "sentiment")
     expect_done(visit, "sentiment")
     assert visit.evaluate("window.__pwned") is None
+
+
+def test_completions_come_while_one_types_and_are_accepted_by_keyboard(visit: Page) -> None:
+    open_tab(visit, "complete")
+    editor = visit.locator("#complete-prefix .cm-content")
+    editor.click()
+    visit.keyboard.type("import os\n\n\ndef add(a, b):\n    return a ")
+    first = visit.locator(".completions .candidate").first
+    expect(first.locator(".accept")).to_be_visible(timeout=ANSWER_MS)
+    expect(first).to_contain_text("%")
+    typed, completion = editor.inner_text(), first.locator(".text").inner_text()
+    assert completion.strip()
+    visit.keyboard.press("Control+ArrowRight")
+    expect(editor).not_to_have_text(typed)
+    word = editor.inner_text().removeprefix(typed)
+    assert word.strip() and completion.strip().startswith(word.strip())
+    if len(completion.strip()) > len(word.strip()):
+        visit.keyboard.press("Tab")
+        expect(editor).to_contain_text(completion.strip().splitlines()[-1].strip())
+    expect(visit.locator("#complete-completions")).to_contain_text("Accepted")
+
+
+def test_no_completion_is_asked_for_when_that_is_switched_off(visit: Page) -> None:
+    open_tab(visit, "complete")
+    visit.locator("#complete-live input").uncheck()
+    visit.locator("#complete-prefix .cm-content").click()
+    visit.keyboard.type("def add(a, b):")
+    visit.wait_for_timeout(1500)
+    expect(visit.locator(".completions .candidate")).to_have_count(0)
+
+
+def test_the_model_is_asked_about_code(visit: Page) -> None:
+    open_tab(visit, "complete")
+    visit.get_by_role("tab", name="Ask about code").click()
+    visit.locator("#ask-examples button").first.click()
+    expect_done(visit, "ask")
+    assert len(visit.locator("#ask-answer").inner_text()) > 60
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_poem_is_written_downwards_with_pinyin_and_tones(browser: Browser, site: str, locale: str) -> None:
+    with visitor(browser, site, locale) as page:
+        chinese = locale == "zh-CN"
+        page.get_by_role("tab", name="文本生成" if chinese else "Text generation").click()
+        page.get_by_role("tab", name="写诗" if chinese else "Chinese verse").click()
+        page.locator("#poem-examples button", has_text="春夏秋冬").click()
+        expect_done(page, "poem")
+        lines = page.locator(".poem .line")
+        expect(lines).to_have_count(4)
+        heads = [line.locator("ruby").first.inner_text()[0] for line in lines.all()]
+        assert heads == list("春夏秋冬") and all(line.locator("ruby").count() == 7 for line in lines.all())
+        expect(page.locator(".poem .facts-line")).to_contain_text("押韵 1/1" if chinese else "rhymes 1/1")
+        sheet = page.locator(".poem .sheet")
+        assert sheet.evaluate("(box) => getComputedStyle(box).writingMode") == "vertical-rl"
+        page.locator(".poem .toggles button").first.click()
+        assert sheet.evaluate("(box) => getComputedStyle(box).writingMode") == "horizontal-tb"
+        expect(page.locator(".poem rt").first).to_be_hidden()
+        page.get_by_role("button", name="拼音" if chinese else "Pinyin").click()
+        expect(page.locator(".poem rt").first).to_be_visible()
+
+
+def test_a_tune_takes_no_title(visit: Page) -> None:
+    open_tab(visit, "generate")
+    visit.get_by_role("tab", name="Chinese verse").click()
+    visit.get_by_text("词: to a tune").click()
+    expect(visit.get_by_role("textbox", name="What is it about")).to_be_hidden()
+    visit.locator("#poem-run").click()
+    expect_done(visit, "poem")
+    expect(visit.locator(".poem h3")).to_have_text("浣溪沙")
+
+
+def test_the_same_request_from_elsewhere(visit: Page) -> None:
+    bench = open_tab(visit, "sentiment")
+    bench.get_by_label("Text", exact=True).fill('They said "it\'s fine", and it was: lovely!')
+    run(visit, "sentiment")
+    expect_done(visit, "sentiment")
+    bench.get_by_text("Use this").click()
+    visit.locator("#sentiment-usage").get_by_role("tab", name="JavaScript").click()
+    program = visit.locator("#sentiment-usage pre").inner_text()
+    assert visit.url.rstrip("/") in program
+    run_it = """async (program) => {
+      const told = [];
+      const run = Object.getPrototypeOf(async () => {}).constructor("console", program);
+      await run({ log: (value) => told.push(value) });
+      return told;
+    }"""
+    [answer] = visit.evaluate(run_it, program)
+    assert answer["label"] == "positive" and answer["model"] == "sentiment-en"
+    visit.locator("#sentiment-usage").get_by_role("tab", name="JavaScript").press("ArrowRight")
+    expect(visit.locator("#sentiment-usage pre")).to_contain_text("mcpServers")
+
+
+def test_the_text_goes_on_from_another_token(visit: Page) -> None:
+    bench = open_tab(visit, "generate")
+    bench.get_by_label("What should it write?").fill("Two sentences about the sea.")
+    bench.get_by_label("Show how sure the model was of each token").check()
+    run(visit, "generate")
+    expect_done(visit, "generate")
+    result = visit.locator("#generate-result textarea")
+    tokens = visit.locator("#generate-tokens .text .token")
+    assert result.input_value().startswith("".join(tokens.all_inner_texts()).strip()[:20])
+    tokens.nth(3).press("Enter")
+    others = visit.locator("#generate-tokens .choices button")
+    expect(others).to_have_count(5)
+    before = "".join(tokens.nth(place).inner_text() for place in range(3)).lstrip()
+    other = others.filter(has_not=visit.locator(".same")).last
+    chosen = other.locator("code").inner_text()
+    other.click()
+    begins = bench.get_by_label("The text begins with")
+    expect(begins).not_to_have_value("")
+    assert begins.input_value() == before + chosen
+    expect_done(visit, "generate")
+    expect(visit.locator("#generate-tokens .given")).to_have_text(before + chosen, timeout=ANSWER_MS)
+    assert result.input_value().startswith((before + chosen).strip())
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_an_answer_is_tried_on_other_forms_of_the_text(browser: Browser, site: str, locale: str) -> None:
+    chinese = locale == "zh-CN"
+    with visitor(browser, site, locale) as page:
+        open_tab(page, "sentiment")
+        text = (
+            "我很喜欢这家酒店，房间非常干净。"
+            if chinese
+            else "Mary was very happy with the room, and the staff was kind."
+        )
+        page.locator("#sentiment textarea").first.fill(text)
+        page.locator("#sentiment-stress").click()
+        rows = page.locator("#sentiment-broken li")
+        expect(rows.nth(5)).to_be_visible(timeout=ANSWER_MS)
+        expect(page.locator("#sentiment-broken .verdict")).to_contain_text(re.compile(r"\d/\d"))
+        negated = rows.filter(has_text="否定" if chinese else "Negated")
+        expect(negated).to_contain_text("不喜欢" if chinese else "was not very happy")
+        expect(negated).to_contain_text("negative")
+        page.locator("#sentiment-run").click()
+        expect(rows).to_have_count(0, timeout=ANSWER_MS)
+
+
+def test_a_link_brings_everything_back(visit: Page, browser: Browser, site: str) -> None:
+    open_tab(visit, "generate")
+    visit.get_by_role("tab", name="Chinese verse").click()
+    visit.locator("#poem-examples button", has_text="春夏秋冬").click()
+    expect_done(visit, "poem")
+    visit.locator("#poem .results").get_by_text("Use this").click()
+    address = visit.locator("#poem-usage pre").inner_text()
+    assert address.startswith(f"{site}/?state=")
+    with visitor(browser, site, "zh-CN", query=address.removeprefix(site)) as page:
+        expect(page.locator("#poem")).to_be_visible(timeout=10_000)
+        expect(page.get_by_role("textbox", name="写什么")).to_have_value("四时")
+        page.locator("#poem-run").click()
+        expect_done(page, "poem")
+        assert page.locator(".poem ruby").first.inner_text().startswith("春")
+    with visitor(browser, site, query="/?state=W10%3C<b>") as page:  # changed on the way
+        expect(page.locator("#classify-run")).to_be_visible()

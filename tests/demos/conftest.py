@@ -24,6 +24,7 @@ def site() -> Iterator[Site]:
     head = {"head": "sequence_classification", "tasks": ("classify",)}
     engine = echo_engine(
         echo_spec("writer"),
+        echo_spec("poet", tasks=("poem",)),
         echo_encoder("embedder"),
         echo_encoder("feelings", **{**head, "tasks": ("sentiment",)}, labels=SENTIMENTS),
         echo_encoder("topics", **head, labels=TOPICS, label_set="ag_news"),

@@ -13,6 +13,7 @@ import pytest
 from demos._demo import DemoContext
 from demos._handler import Wiring, make_handler, make_stopper
 from demos._i18n import say
+from demos._usage import Place
 from llm_core.backends.echo import EchoBackend
 from llm_core.engine import Engine
 from llm_core.tasks import find_task
@@ -31,7 +32,7 @@ def engine() -> Iterator[Engine]:
 def wiring() -> Wiring:
     def build() -> Wiring:
         with gr.Blocks(analytics_enabled=False):
-            text, message, stop = gr.Textbox(), gr.Markdown(), gr.Button()
+            text, message, stop, usage = gr.Textbox(), gr.Markdown(), gr.Button(), gr.HTML()
             status = [gr.Markdown() for _ in range(4)]
             return Wiring(
                 task=find_task("generate"),
@@ -40,6 +41,8 @@ def wiring() -> Wiring:
                 message=message,
                 status=status,
                 stop=stop,
+                usage=usage,
+                place=Place("generate", ("generate",)),
             )
 
     return inside_a_loop(build)
@@ -68,6 +71,22 @@ def test_stop_is_the_run_s_own_last_word_and_others_go_on(engine: Engine, wiring
     assert first[-1][wiring.status[0]] == say("status.stopped")
     assert second[-1][wiring.status[0]] != say("status.stopped")
     assert (engine.load, wiring.runs) == ((0, 0), {})
+
+
+def test_a_new_run_ends_the_session_s_earlier_one_first(engine: Engine, wiring: Wiring) -> None:
+    async def scene() -> tuple[list[Any], list[Any], list[Any]]:
+        handler = make_handler(DemoContext(engine), wiring)
+        earlier = asyncio.create_task(updates_of(handler, "ada", 1000))
+        other = asyncio.create_task(updates_of(handler, "bob", 100))
+        await asyncio.sleep(0.2)
+        later = await updates_of(handler, "ada", 3)
+        assert earlier.done(), "the earlier run has said its last word"
+        return await earlier, later, await other
+
+    earlier, later, other = asyncio.run(scene())
+    assert earlier[-1][wiring.status[0]] == say("status.stopped")
+    assert later[-1][wiring.status[0]].startswith(say("status.done")) and len(later) > 1
+    assert other[-1][wiring.status[0]].startswith(say("status.done")), "other visitors go on"
 
 
 def test_stop_without_a_run_does_nothing(wiring: Wiring) -> None:

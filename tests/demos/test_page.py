@@ -44,6 +44,7 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> float:
         ("/entities", ["Ada met Alan."], {"entities"}),
         ("/complete", ["def add(a, b):"], {"text"}),
         ("/generate", ["one two"], {"text"}),
+        ("/poem", ["五绝"], {"text", "title", "form", "in_form", "rhymes_kept", "tones_kept"}),
     ],
 )
 def test_endpoints_take_their_main_arguments(
@@ -124,7 +125,7 @@ def test_page_is_protected_and_large_bodies_are_refused(site: Site) -> None:
 
 def test_tools_are_described_for_assistants(site: Site) -> None:
     tools = {tool["name"]: tool for tool in httpx.get(f"{site.address}/gradio_api/mcp/schema").json()}
-    assert set(tools) == {"classify", "sentiment", "translate", "answer", "entities", "complete", "generate"}
+    assert set(tools) == {"classify", "sentiment", "translate", "answer", "entities", "complete", "generate", "poem"}
     for tool in tools.values():
         assert len(tool["description"]) > 20
         for name, parameter in tool["inputSchema"]["properties"].items():

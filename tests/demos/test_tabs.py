@@ -8,14 +8,21 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
+from demos._completions import describe_completions, describe_draft
 from demos._mentions import describe_mentions
+from demos._tokens import describe_tokens
 from demos.answer import _read_upload, mark_answer
 from demos.classify import OWN_EXAMPLES, OWN_LABELS, READY, split_labels, to_request
+from demos.complete import checked
 from demos.entities import mark_entities
-from demos.generate import color_tokens, plain_history
+from demos.generate import plain_history
+from demos.poem import describe_draft as describe_poem_draft
+from demos.poem import describe_poem
 from demos.sentiment import mark_sentences
 from llm_core.tasks.answer import AnswerResult
+from llm_core.tasks.complete import Candidate, CompleteResult
 from llm_core.tasks.entities import EntitiesResult, Entity, Mention
+from llm_core.tasks.poem.task import poem_result
 from llm_core.tasks.sentiment import SentenceSentiment, SentimentResult
 from llm_core.types import Token
 
@@ -70,9 +77,10 @@ def test_an_answer_is_marked_within_what_surrounds_it() -> None:
     assert mark_answer(context, answered("", 0)) is None
 
 
-def test_tokens_are_coloured_by_probability() -> None:
-    tokens = [Token("a", 0.95), Token("b", 0.5), Token("c", 0.1), Token("d", 0.0), Token("e")]
-    assert [band for _, band in color_tokens(tokens)] == ["≥ 90 %", "50–90 %", "10–50 %", "< 10 %", None]
+def test_tokens_come_with_probability_and_what_else_was_likely() -> None:
+    tokens = (Token("The", 0.91, (("The", 0.91), ("\ufffd", 0.05), ("A", 0.02))), Token("冰雪"))
+    told = json.loads(describe_tokens(tokens, "<b>"))
+    assert told == {"beginning": "<b>", "tokens": [["The", 0.91, [["The", 0.91], ["A", 0.02]]], ["冰雪", None, []]]}
 
 
 def test_history_of_the_page_and_of_clients_reads_the_same() -> None:
@@ -89,3 +97,46 @@ def test_an_upload_fills_the_passage_or_says_what_is_wrong(tmp_path: Path) -> No
     assert _read_upload(str(good)) == ("The bridge was opened in 1932.", "")
     kept, message = _read_upload(str(empty))
     assert kept == gr.skip() and "error.upload" in message and str(tmp_path) not in message
+
+
+def test_completions_come_with_probability_and_what_is_wrong_with_them() -> None:
+    prefix = "def double(x):\n    "
+    found = [
+        Candidate(text="return 2 * x", mean_log_probability=-0.1, syntax_ok=True, stopped_at="dedent", stream=0),
+        Candidate(text="return 2 * y", mean_log_probability=None, syntax_ok=True, stopped_at="dedent", stream=1),
+    ]
+    result = CompleteResult(text=found[0].text, candidates=tuple(found))
+    checks = checked(result, prefix, "", python=True, run_doctests=False)
+    shown = json.loads(describe_completions(prefix, result, checks))
+    assert shown["before"] == prefix and [row["text"] for row in shown["candidates"]] == [each.text for each in found]
+    assert shown["candidates"][0]["probability"] == 0.905 and "probability" not in shown["candidates"][1]
+    assert shown["candidates"][0]["findings"] == []
+    assert shown["candidates"][1]["findings"] == [[2, "F821", "Undefined name `y`"]]
+    assert checked(result, prefix, "", python=False, run_doctests=False) == [None, None]
+
+
+def test_only_the_best_completion_s_doctests_are_run() -> None:
+    prefix = 'def double(x):\n    """\n    >>> double(2)\n    4\n    """\n    '
+    texts = ("return 2 * x", "return 3 * x")
+    found = [
+        Candidate(text=text, mean_log_probability=None, syntax_ok=True, stopped_at="dedent", stream=0) for text in texts
+    ]
+    best, other = checked(CompleteResult(text="", candidates=tuple(found)), prefix, "", python=True, run_doctests=True)
+    assert best is not None and best.doctests is not None and (best.doctests.passed, best.doctests.failed) == (1, 0)
+    assert other is not None and other.doctests is None
+
+
+def test_code_on_the_page_stays_data() -> None:
+    assert "<" not in describe_draft("</script><b>", ["<img src=x>", "&lt;"])
+    assert json.loads(describe_draft("1\n2\n3\n4", ["<a>"])) == {"before": "2\n3\n4", "candidates": [{"text": "<a>"}]}
+
+
+def test_a_poem_is_drawn_sentence_by_sentence_with_its_sounds() -> None:
+    text = "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。"
+    shown = json.loads(describe_poem(poem_result(text, "登鹳雀楼", "五绝")))
+    assert [len(sentence) for sentence in shown["sentences"]] == [2, 2] and shown["inForm"] is True
+    [characters, mark, rhymes] = shown["sentences"][1][1]
+    assert characters[-1] == ["楼", "lóu", 1] and mark == "。" and rhymes == 1
+    assert shown["facts"][0] == ["rhymes", 1, 1] and shown["text"].startswith("登鹳雀楼\n白日")
+    draft = json.loads(describe_poem_draft("白日依山尽，黄河入海流。\n欲穷"))
+    assert [len(sentence[0][0]) for sentence in draft["sentences"]] == [12, 2]

@@ -14,21 +14,23 @@ from llm_core.training.recipe import load_recipe, recipe_names
 
 MODELS = Path(__file__).parents[2] / "models"
 SHIPPED = [name for name in recipe_names() if (MODELS / name).is_dir()]
-WEIGHTS = {"adapter": "adapter_model.safetensors", "model": "model.safetensors", "ctranslate2": "model.bin"}
+WEIGHTS = {"adapter": "adapter_model.safetensors", "model": "model.safetensors"}
+CONVERTED = {"ctranslate2": "model.bin", "gguf": "{name}.gguf"}
+"""Read by other runtimes alone."""
 ADAPTERS = [name for name in SHIPPED if load_recipe(name).tuning.ship == "adapter"]
 SMALL = 4_300_000
-LIMITS = {"translate-en-zh": 24_000_000, "encoder-zh-en": 17_500_000}
+LIMITS = {"translate-en-zh": 24_000_000, "encoder-zh-en": 17_500_000, "poetry-zh": 10_000_000}
 """Bytes of the directory; the others are `SMALL`."""
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_model_is_small_and_in_the_recipes_format(name: str) -> None:
     folder, recipe = MODELS / name, load_recipe(name)
-    weights_file = WEIGHTS[recipe.tuning.ship]
     assert sum(file.stat().st_size for file in folder.iterdir()) <= LIMITS.get(name, SMALL)
-    if recipe.tuning.ship == "ctranslate2":  # its arrays are read by CTranslate2 alone
+    if recipe.tuning.ship in CONVERTED:
+        assert (folder / CONVERTED[recipe.tuning.ship].format(name=name)).is_file()
         return
-    with safe_open(folder / weights_file, "pt") as weights:
+    with safe_open(folder / WEIGHTS[recipe.tuning.ship], "pt") as weights:
         found = {weights.get_slice(key).get_dtype() for key in weights.keys()}
     assert found == {{"float16": "F16", "bfloat16": "BF16", "float32": "F32"}[recipe.dtype]}
 
