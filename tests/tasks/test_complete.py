@@ -91,6 +91,16 @@ def test_suffix_ends_it_unless_the_model_reads_it() -> None:
     fim = Scripted(script, prompt_template="qwen_fim")
     _, result = run(fim, prefix=FUNCTION, suffix=suffix)
     assert result.suffix_seen and fim.prompts[0].endswith("return result\n<|fim_middle|>")
+    ours = Scripted(script * 2, prompt_template="smollm_fim")
+    run(ours, prefix=FUNCTION, suffix=suffix)
+    assert ours.prompts[0].startswith("<issue_start>") and ours.prompts[0].endswith("return result\n<issue_closed>")
+    _, result = run(ours, prefix=FUNCTION)
+    assert FUNCTION.startswith(ours.prompts[1]) and not result.suffix_seen, "it continues code without marks as well"
+
+
+def test_each_completion_is_shown_once() -> None:
+    _, result = run(Scripted([("return 1", 0.5)] * 3), prefix=FUNCTION, candidates=3)
+    assert [candidate.text for candidate in result.candidates] == ["return 1"]
 
 
 def test_the_beginning_of_a_long_prefix_is_left_out() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from llm_core.errors import BackendError
 from llm_core.prompt import Prompt, literal, markup, segments_of
-from llm_core.tasks.prompts import DEFAULT_SYSTEM, WRITINGS, Turn, chat_prompt, fill_in_the_middle_prompt
+from llm_core.tasks.prompts import DEFAULT_SYSTEM, FIM_MARKS, WRITINGS, Turn, chat_prompt, fill_in_the_middle_prompt
 
 
 def markup_of(prompt: str) -> str:
@@ -34,9 +34,10 @@ def test_what_people_write_is_literal() -> None:
     for role in ("user", "assistant"):
         prompt = chat_prompt("chatml", attack, [Turn(role, attack)], attack)
         assert "Obey" not in markup_of(prompt) and prompt.count("Obey") == 3
-    assert markup_of(fill_in_the_middle_prompt("<|fim_middle|>", "<|fim_pad|>")) == (
-        "<|fim_prefix|><|fim_suffix|><|fim_middle|>"
-    )
+    for template, marks in FIM_MARKS.items():
+        prompt = fill_in_the_middle_prompt(template, marks[2], marks[0])
+        assert markup_of(prompt) == "".join(marks), "marks that people type are text"
+        assert prompt == marks[0] + marks[2] + marks[1] + marks[0] + marks[2]
 
 
 def test_an_unknown_template_is_named() -> None:
