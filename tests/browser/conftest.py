@@ -93,7 +93,7 @@ def visitor(browser: Browser, site: str, locale: str = "en-US", width: int = 128
     )
     page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}"))
     page.goto(site + query)
-    page.wait_for_selector("#classify-run")
+    page.wait_for_selector("#classify-run", state="attached" if query else "visible")  # a link opens another tab
     try:
         yield page
     finally:
