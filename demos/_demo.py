@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
 from gradio.blocks import Block
 from gradio.i18n import I18nData
 
@@ -83,6 +84,12 @@ class Demo:
     """Makes the public function of the same name, see `_api`."""
     within: str = ""
     """Slug of the tab that shows it as one of its views; empty: it has a tab of its own."""
+
+    def show(self, ctx: DemoContext, title: str) -> None:
+        """Adds it to the `gr.Tabs` that are being built."""
+        with gr.Tab(title, id=self.slug, elem_id=f"tab-{self.slug}"):
+            gr.Markdown(ctx.t(f"{self.slug}.lead"), elem_classes=["lead"])
+            self.build(ctx)
 
 
 def discover() -> tuple[Demo, ...]:

@@ -49,9 +49,7 @@ def build_page(engine: Engine) -> gr.Blocks:
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="menu"):
             for demo in (demo for demo in discover() if not demo.within):
-                with gr.Tab(f"{demo.icon} {t(f'{demo.slug}.title')}", id=demo.slug, elem_id=f"tab-{demo.slug}"):
-                    gr.Markdown(t(f"{demo.slug}.lead"), elem_classes=["lead"])
-                    demo.build(ctx)
+                demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
         for demo in discover():
             publish(ctx, demo)
         gr.Markdown(t("page.footer"), elem_id="foot")

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import gradio as gr
+from gradio.components import Component
 
 from demos._drawn import drawn_view, encoded
-from llm_core.tasks.stress import StressResult
+from demos._handler import Updates
+from demos._stream import View
+from demos._workbench import Workbench
+from llm_core.tasks.stress import StressResult, StressTask
 
 
-def stress_view(elem_id: str) -> gr.HTML:
-    """The component; its value is what `describe_stress` gives, or empty."""
-    return drawn_view("stress", elem_id)
+class StressPanel:
+    """The button that tries a frame's task on other forms of the text, and the list of what came out.
+
+    Args:
+        bench: The frame; made within its `details`.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        title, name = bench.ctx.t("stress.try_to_break_it"), bench.name
+        self.bench = bench
+        self.button = gr.Button(title, elem_id=f"{name}-stress", elem_classes=["break-it"])
+        self.view = drawn_view("stress", f"{name}-broken")
+
+    def connect(self, inputs: Sequence[Component], to_request: Callable[..., Mapping[str, Any]]) -> None:
+        """Wire the button, once the frame is connected; the last of the inputs is the text."""
+
+        def render(view: View, *values: Any) -> Updates:
+            return {self.view: describe_stress(values[-1], view.result)}
+
+        self.bench.connect_also(
+            self.button.click,
+            StressTask(self.bench.task),  # type: ignore[arg-type]  # of the tasks that label texts
+            inputs=inputs,
+            outputs=[self.view],
+            to_request=to_request,
+            render=render,
+        )
 
 
 def describe_stress(text: str, result: StressResult) -> str:

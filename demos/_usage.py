@@ -6,7 +6,6 @@ The examples are whole programs. The browser puts the page's own address in the 
 from __future__ import annotations
 
 import base64
-import functools
 import importlib
 import inspect
 import json
@@ -143,20 +142,14 @@ def examples(task_name: str, given: Mapping[str, Any], model_id: str, parameters
     }
 
 
-@functools.cache
-def _parameters(endpoint: Any) -> Mapping[str, Any]:
-    hidden = ("request",)
-    found = inspect.signature(endpoint).parameters
-    return {
-        name: None if each.default is inspect.Parameter.empty else each.default
-        for name, each in found.items()
-        if name not in hidden
-    }
-
-
 def endpoint_parameters(ctx: DemoContext, task_name: str) -> Mapping[str, Any]:
     """Defaults of the parameters of a task's endpoint, in order; ``None`` for those that must be given."""
-    return _parameters(importlib.import_module(f"demos.{task_name}").DEMO.endpoint(ctx))
+    endpoint = importlib.import_module(f"demos.{task_name}").DEMO.endpoint(ctx)
+    return {
+        name: None if each.default is inspect.Parameter.empty else each.default
+        for name, each in inspect.signature(endpoint).parameters.items()
+        if name != "request"
+    }
 
 
 def _given(task: Task[Any, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 from gradio.blocks import Block
@@ -149,20 +149,10 @@ class Workbench:
         linkable = not any(isinstance(each, gr.File | gr.UploadButton | gr.Chatbot) for each in inputs)
         place = self.place if linkable else None
         wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop, self.usage, place)
-        shared = [self.message, *self.status, self.stop, self.usage]
-        self._wiring, handler = wiring, self.ctx.stream(wiring)
-        ways: dict[str, Sequence[Callable[..., Any]]] = {"once": [self.run.click, *submit], "multiple": restart}
-        for mode, triggers in ways.items():
-            if triggers:
-                gr.on(
-                    list(triggers),
-                    handler,
-                    inputs=[self.model, *inputs],
-                    outputs=[*outputs, *shared],
-                    concurrency_limit=None,
-                    trigger_mode=mode,  # type: ignore[arg-type]
-                    **PRIVATE,
-                )
+        self._wiring, self._shared = wiring, [self.message, *self.status, self.stop, self.usage]
+        self._on([self.run.click, *submit], wiring, inputs, outputs)
+        if restart:
+            self._on(restart, wiring, inputs, outputs, trigger_mode="multiple")
         if linkable:
             self.ctx.restorable.append((self.name, (self.model, *inputs)))
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
@@ -175,7 +165,7 @@ class Workbench:
         # Through the queue, so that it comes after the last update of the run that it ends.
         self.clear.click(make_stopper(wiring), queue=False, **PRIVATE).then(
             clear_all,
-            outputs=[*resettable, *shared],
+            outputs=[*resettable, *self._shared],
             concurrency_limit=None,
             **PRIVATE,
         )
@@ -200,14 +190,23 @@ class Workbench:
             to_request: See `Wiring`.
             render: See `Wiring`.
         """
-        wiring = replace(self._wiring, task=task, to_request=to_request, render=render)
+        self._on([trigger], replace(self._wiring, task=task, to_request=to_request, render=render), inputs, outputs)
+
+    def _on(
+        self,
+        triggers: Sequence[Callable[..., Any]],
+        wiring: Wiring,
+        inputs: Sequence[Component],
+        outputs: Sequence[Component],
+        trigger_mode: Literal["once", "multiple"] = "once",
+    ) -> None:
         gr.on(
-            [trigger],
+            list(triggers),
             self.ctx.stream(wiring),
             inputs=[self.model, *inputs],
-            outputs=[*outputs, self.message, *self.status, self.stop, self.usage],
+            outputs=[*outputs, *self._shared],
             concurrency_limit=None,
-            trigger_mode="once",
+            trigger_mode=trigger_mode,
             **PRIVATE,
         )
 

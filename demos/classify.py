@@ -13,12 +13,11 @@ from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._i18n import say, strings
 from demos._stream import View
-from demos._stress import describe_stress, stress_view
+from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
 from llm_core.tasks.classify import DEFAULT_LABEL_SETS, TASK, ClassifyResult, label_sets
 from llm_core.tasks.few_shot import parse_examples
-from llm_core.tasks.stress import StressTask
 
 DEFAULT_LABEL_SET = DEFAULT_LABEL_SETS[0]
 READY, OWN_LABELS, OWN_EXAMPLES = "ready", "labels", "examples"
@@ -113,25 +112,19 @@ def build(ctx: DemoContext) -> None:
             bars = gr.Label(label=ctx.t("classify.result"), num_top_classes=SHOWN_LABELS, elem_classes=["tall"])
             remark = gr.Markdown("", elem_classes=["verdict"])
         with bench.details():
-            again = gr.Button(ctx.t("stress.try_to_break_it"), elem_id="classify-stress", elem_classes=["break-it"])
-            broken = stress_view("classify-broken")
+            stress = StressPanel(bench)
         samples = [sample for sample in EXAMPLES.items() if sample[1][1] in sets]
         bench.examples(
             [sample for _, sample in samples], [mode, label_set, labels, examples, text], [name for name, _ in samples]
         )
 
     def render(view: View, *values: Any) -> Updates:
-        return {bars: view.result.scores, remark: describe(view.result), broken: ""}
-
-    def render_broken(view: View, *values: Any) -> Updates:
-        return {broken: describe_stress(values[-1], view.result)}
+        return {bars: view.result.scores, remark: describe(view.result), stress.view: ""}
 
     fields = [mode, label_set, labels, examples, text]
-    outputs = [bars, remark, broken]
+    outputs = [bars, remark, stress.view]
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
-    bench.connect_also(
-        again.click, StressTask(TASK), inputs=fields, outputs=[broken], to_request=to_request, render=render_broken
-    )
+    stress.connect(fields, to_request)
     mode.change(_fields_of, mode, [label_set, labels, examples], queue=False, **PRIVATE)
 
 

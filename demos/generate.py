@@ -11,9 +11,8 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from demos import poem
 from demos._api import Record, serve
-from demos._demo import Demo, DemoContext
+from demos._demo import Demo, DemoContext, discover
 from demos._handler import Updates
 from demos._stream import View
 from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
@@ -63,9 +62,8 @@ def build(ctx: DemoContext) -> None:
             _build_write(ctx)
         with gr.Tab(ctx.t("generate.chat"), id=CHAT):
             _build_chat(ctx)
-        with gr.Tab(ctx.t("poem.title"), id=poem.DEMO.slug, elem_id=f"tab-{poem.DEMO.slug}"):
-            gr.Markdown(ctx.t("poem.lead"), elem_classes=["lead"])
-            poem.DEMO.build(ctx)
+        for demo in (demo for demo in discover() if demo.within == DEMO.slug):
+            demo.show(ctx, ctx.t(f"{demo.slug}.title"))
 
 
 def _build_write(ctx: DemoContext) -> None:

@@ -12,10 +12,9 @@ from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._marks import marked
 from demos._stream import View
-from demos._stress import describe_stress, stress_view
+from demos._stress import StressPanel
 from demos._workbench import Workbench
 from llm_core.tasks.sentiment import TASK, SentimentResult
-from llm_core.tasks.stress import StressTask
 
 COLOURS = {"positive": "#10b981", "neutral": "#94a3b8", "negative": "#ef4444"}
 EXAMPLES = {
@@ -41,23 +40,17 @@ def build(ctx: DemoContext) -> None:
                 label=ctx.t("sentiment.sentences"), color_map=COLOURS, elem_classes=["wrapped"], show_whitespaces=False
             )
         with bench.details():
-            again = gr.Button(ctx.t("stress.try_to_break_it"), elem_id="sentiment-stress", elem_classes=["break-it"])
-            broken = stress_view("sentiment-broken")
+            stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:
-        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), broken: ""}
-
-    def render_broken(view: View, text: str) -> Updates:
-        return {broken: describe_stress(text, view.result)}
+        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), stress.view: ""}
 
     def to_request(text: str) -> dict[str, str]:
         return {"text": text}
 
-    bench.connect(inputs=[text], outputs=[whole, sentences, broken], to_request=to_request, render=render)
-    bench.connect_also(
-        again.click, StressTask(TASK), inputs=[text], outputs=[broken], to_request=to_request, render=render_broken
-    )
+    bench.connect(inputs=[text], outputs=[whole, sentences, stress.view], to_request=to_request, render=render)
+    stress.connect([text], to_request)
 
 
 def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:

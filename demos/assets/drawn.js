@@ -1,9 +1,18 @@
-// What all drawn views begin with (see _drawn.py): elements, and the strings of the view's table.
+// What all drawn views begin with (see _drawn.py): elements, a button that copies, and the strings of the view's table.
 // Every text becomes a text node: nothing is ever parsed as HTML.
 const make = (tag, className, text) => {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;
   return made;
+};
+const copyButton = (className, [title, done], text) => {
+  const button = make("button", className, title);
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard?.writeText(text());
+    button.textContent = done;
+  });
+  return button;
 };
 const strings = () => Object.fromEntries((props.label || "").split("\n").map((line) => line.split("\t")));

@@ -40,16 +40,6 @@ function toggles(page, say) {
   return bar;
 }
 
-function copy(text, say) {
-  const button = make("button", "", say.copy);
-  button.type = "button";
-  button.addEventListener("click", async () => {
-    await navigator.clipboard?.writeText(text);
-    button.textContent = say.copied;
-  });
-  return button;
-}
-
 function facts(data, say) {
   const list = make("p", "facts-line");
   const words = { rhymes: say.rhymes_kept, tones: say.tones_kept };
@@ -80,7 +70,7 @@ function draw() {
   sheet.append(...data.sentences.map(sentence));
   page.append(sheet);
   const bar = toggles(page, say);
-  if (data.text) bar.append(copy(data.text, say));
+  if (data.text) bar.append(copyButton("", [say.copy, say.copied], () => data.text));
   root.append(bar, page);
   if (data.text) root.append(facts(data, say));
 }

@@ -42,12 +42,7 @@ function draw() {
     });
     bar.append(tab);
   }
-  const copy = make("button", "copy", say.copy);
-  copy.type = "button";
-  copy.addEventListener("click", async () => {
-    await navigator.clipboard?.writeText(code.textContent);
-    copy.textContent = say.copied;
-  });
+  const copy = copyButton("copy", [say.copy, say.copied], () => code.textContent);
   root.append(bar, copy, code);
   if (data.left_out.length) root.append(make("p", "none", `${say.left_out} ${data.left_out.join(", ")}`));
   show(texts.has(chosen) ? chosen : texts.keys().next().value);

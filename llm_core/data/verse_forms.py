@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -33,6 +33,11 @@ class Line(NamedTuple):
     """The punctuation after it: ，、or 。"""
     rhyme: str = ""
     """Lines with the same letter rhyme; empty: with none."""
+
+
+def fits(texts: Sequence[str], lines: Sequence[Line]) -> bool:
+    """Whether there are as many texts as lines, each as long as its line."""
+    return [len(text) for text in texts] == [line.length for line in lines]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from llm_core.data.poetry import lines_of
 from llm_core.data.prosody import rhymes_kept, tones_kept
-from llm_core.data.verse_forms import verse_forms
+from llm_core.data.verse_forms import fits, verse_forms
 from llm_core.evaluation.bootstrap import Estimate, interval, mean_interval, ratio
 
 LONGEST_SHARED = 8
@@ -42,7 +42,7 @@ def poem_scores(poems: Sequence[tuple[str, str]], learnt: Iterable[str] = (), *,
 
 def _statistics(name: str, text: str) -> tuple[int, int, int, int, int]:
     lines, form = lines_of(text), verse_forms()[name]
-    if [len(line) for line in lines] != [line.length for line in form.lines]:
+    if not fits(lines, form.lines):
         return 0, 0, 0, 0, 0
     tones = tones_kept(lines) if form.regulated else (0, 0)
     return 1, *rhymes_kept(lines, form.lines), *tones

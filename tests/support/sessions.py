@@ -29,10 +29,16 @@ class MemorySession:
         return self._companions[task]
 
 
-def finish(steps: Steps[Any]) -> Any:
-    """The result of a task's run."""
+def streamed(steps: Steps[Any]) -> tuple[list[Any], Any]:
+    """The increments and the result of a task's run."""
+    increments = []
     while True:
         try:
-            next(steps)
+            increments.append(next(steps))
         except StopIteration as stop:
-            return stop.value
+            return increments, stop.value
+
+
+def finish(steps: Steps[Any]) -> Any:
+    """The result of a task's run."""
+    return streamed(steps)[1]

@@ -14,7 +14,7 @@ from llm_core.errors import InputError
 from llm_core.tasks.complete import TASK, CompleteRequest, CompleteResult, parses
 from llm_core.types import CancelToken, Delta, Sampling, Token
 from tests.support.echo import echo_spec
-from tests.support.sessions import MemorySession
+from tests.support.sessions import MemorySession, streamed
 
 FUNCTION = "def area(width, height):\n    "
 
@@ -44,15 +44,12 @@ class Scripted:
 
 def run(model: Any, **fields: Any) -> tuple[dict[int, str], CompleteResult]:
     """The joined deltas of each stream, and the result."""
-    steps = TASK.run(MemorySession(model), CompleteRequest.parse(fields))
+    deltas, result = streamed(TASK.run(MemorySession(model), CompleteRequest.parse(fields)))
     texts: dict[int, str] = {}
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return texts, stop.value
-        assert isinstance(step, Delta)
-        texts[step.stream] = texts.get(step.stream, "") + step.text
+    for delta in deltas:
+        assert isinstance(delta, Delta)
+        texts[delta.stream] = texts.get(delta.stream, "") + delta.text
+    return texts, result
 
 
 def test_stops_the_model_at_the_boundary() -> None:

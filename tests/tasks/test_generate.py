@@ -15,7 +15,7 @@ from llm_core.errors import InputError
 from llm_core.tasks.generate import TASK, GenerateRequest, GenerateResult
 from llm_core.types import Delta
 from tests.support.echo import echo_spec
-from tests.support.sessions import MemorySession
+from tests.support.sessions import MemorySession, streamed
 
 
 def echo(**fields: Any) -> Any:
@@ -24,15 +24,11 @@ def echo(**fields: Any) -> Any:
 
 def run(model: Any, **fields: Any) -> tuple[str, GenerateResult]:
     """The joined deltas and the result."""
-    steps = TASK.run(MemorySession(model), GenerateRequest.parse(fields))
-    text = ""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return text, stop.value
-        assert isinstance(step, Delta) and (len(step.tokens) == 1 or not text)
-        text += step.text
+    deltas, result = streamed(TASK.run(MemorySession(model), GenerateRequest.parse(fields)))
+    for place, delta in enumerate(deltas):
+        opening = place == 0 and not delta.tokens  # what the answer was told to begin with
+        assert isinstance(delta, Delta) and (len(delta.tokens) == 1 or opening)
+    return "".join(delta.text for delta in deltas), result
 
 
 def test_streams_what_it_returns() -> None:

@@ -21,7 +21,7 @@ from llm_core.tasks.poem.choosing import Candidate, best
 from llm_core.tasks.poem.grammar import sentence_grammar
 from llm_core.types import CancelToken, Delta, ModelFiles, Sampling, Token
 from llm_core.weights import WeightStore
-from tests.support.sessions import MemorySession
+from tests.support.sessions import MemorySession, streamed
 
 COMMON = "春风花月江山水云天日夜秋人心长来去何处知见不一无万里白青清寒"
 
@@ -50,15 +50,9 @@ class Typewriter:
 
 def run(model: Any, **fields: Any) -> tuple[str, PoemResult]:
     """The joined deltas and the result."""
-    steps = TASK.run(MemorySession(model), PoemRequest.parse(fields))
-    text = ""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return text, stop.value
-        assert isinstance(step, Delta)
-        text += step.text
+    deltas, result = streamed(TASK.run(MemorySession(model), PoemRequest.parse(fields)))
+    assert all(isinstance(delta, Delta) for delta in deltas)
+    return "".join(delta.text for delta in deltas), result
 
 
 @pytest.mark.parametrize("form", [*verse_forms()])

@@ -18,7 +18,7 @@ from llm_core.tasks.translate import TASK, TranslateRequest, TranslateResult
 from llm_core.types import CancelToken, Delta
 from tests.support.decoders import save_marian, translator_entry
 from tests.support.echo import echo_spec
-from tests.support.sessions import MemorySession
+from tests.support.sessions import MemorySession, streamed
 from tests.support.translators import ScriptedTranslator
 
 SPEC = echo_spec(
@@ -29,14 +29,8 @@ CATALOG = Catalog({SPEC.id: SPEC})
 
 def run(model: Any, cancel: CancelToken | None = None, **fields: Any) -> tuple[str, TranslateResult]:
     """The joined deltas and the result."""
-    steps = TASK.run(MemorySession(model, cancel=cancel), TranslateRequest.parse(fields))
-    text = ""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return text, stop.value
-        text += step.text if isinstance(step, Delta) else ""
+    increments, result = streamed(TASK.run(MemorySession(model, cancel=cancel), TranslateRequest.parse(fields)))
+    return "".join(step.text for step in increments if isinstance(step, Delta)), result
 
 
 def echo() -> Any:

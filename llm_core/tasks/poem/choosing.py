@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from llm_core.data.poetry import lines_of
 from llm_core.data.prosody import rhyme_of, sounds, tones_kept
-from llm_core.data.verse_forms import Line, VerseForm
+from llm_core.data.verse_forms import Line, VerseForm, fits
 from llm_core.types import Token
 
 TONE_COST, REPEAT_COST, RHYME_COST = 2.0, 1.0, 4.0
@@ -49,7 +49,7 @@ def best(
     def score(candidate: Candidate) -> float:
         found = lines_of(candidate.text)
         cost = REPEAT_COST * _said_again(candidate.text, before, found)
-        if [len(text) for text in found] != [line.length for line in lines]:
+        if not fits(found, lines):
             return -math.inf
         cost += RHYME_COST * _missed_rhymes(found, lines, rhymes, endings(before), level=form.regulated)
         if form.regulated:

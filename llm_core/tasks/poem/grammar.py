@@ -40,7 +40,7 @@ def sentence_grammar(
         rhyme = (rhymes or {}).get(line.rhyme, "")
         characters = [HAN] * line.length
         if rhyme:
-            fitting = rhyming_characters(rhyme, level=True if level else None)
+            fitting = rhyming_characters(rhyme, level=level or None)
             characters[-1] = f"[{''.join(each for each in fitting if each not in taken) or fitting}]"
         if head:
             characters[0] = f'"{head}"'

@@ -17,7 +17,7 @@ from llm_core.backends.base import Generates
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.data.poetry import lines_of
 from llm_core.data.prosody import Sound, rhymes_kept, sounds, tones_kept
-from llm_core.data.verse_forms import TUNE, Line, VerseForm, verse_forms
+from llm_core.data.verse_forms import TUNE, Line, VerseForm, fits, verse_forms
 from llm_core.limits import Seed, Temperature
 from llm_core.prompt import Prompt, literal
 from llm_core.session import Session, Steps
@@ -221,7 +221,7 @@ class _Writer:
 def poem_result(text: str, title: str, form_name: str) -> PoemResult:
     """A poem with its sounds, held against its form."""
     form, found = verse_forms()[form_name], lines_of(text)
-    in_form = [len(line) for line in found] == [line.length for line in form.lines]
+    in_form = fits(found, form.lines)
     marks = [character for character in text if character in _MARKS.strip()]
     wanted = form.lines if in_form else ()
     return PoemResult(
