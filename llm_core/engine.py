@@ -35,7 +35,7 @@ from llm_core.backends.base import (
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.errors import BackendError, InputError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
-from llm_core.hardware import default_device
+from llm_core.hardware import default_device, device_memory_bytes
 from llm_core.residency import Residency
 from llm_core.session import CapabilityT, Increment, Task
 from llm_core.settings import Settings
@@ -235,9 +235,15 @@ class Engine:
         on_gpu = self.device != "cpu"
         for spec in sorted(candidates, key=lambda spec: (spec.tier == "hub") != on_gpu):
             availability = self.availability(spec)
-            if availability.available and (on_gpu or spec.tier == "embedded" or availability.present):
+            wanted = self._fits_device(spec) if on_gpu else spec.tier == "embedded" or availability.present
+            if availability.available and wanted:
                 return spec
         raise self._none_available(task, request, candidates)
+
+    def _fits_device(self, spec: ModelSpec) -> bool:
+        """Whether the accelerator holds the model, and a fifth of it more for what it computes."""
+        memory_bytes = device_memory_bytes(self.device)
+        return memory_bytes is None or spec.memory_bytes * 1.2 <= memory_bytes
 
     def _none_available(self, task: Task[Any, Any], request: Any, candidates: tuple[ModelSpec, ...]) -> LlmCoreError:
         """Why no candidate can be had, and why the models that can be had do not serve the request."""

@@ -55,3 +55,10 @@ def default_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def device_memory_bytes(device: str) -> int | None:
+    """Memory of an accelerator of its own, in bytes; ``None`` for one that shares the machine's."""
+    import torch
+
+    return torch.cuda.get_device_properties(device).total_memory if device.startswith("cuda") else None

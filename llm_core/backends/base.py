@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
+from llm_core.prompt import Prompt
 from llm_core.types import CancelToken, Sampling, Token
 from llm_core.types import ModelFiles as ModelFiles  # the store, which is a lower layer, makes them
 
@@ -145,6 +146,21 @@ class Generates(Protocol):
         Raises:
             InputError: Prompt and `max_new_tokens` exceed the context length.
             CancelledError, DeadlineExceededError: As the token says, within 0.2 s.
+        """
+
+
+@runtime_checkable
+class HasChatTemplate(Protocol):
+    """Knows how conversations were written when the model was trained."""
+
+    def chat_prompt(self, messages: Sequence[tuple[str, str]]) -> Prompt:
+        """A prompt whose continuation is the assistant's next message.
+
+        Args:
+            messages: Role (``system``, ``user`` or ``assistant``) and content, which stays literal.
+
+        Raises:
+            BackendError: The template fails, or there is none.
         """
 
 

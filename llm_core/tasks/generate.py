@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from llm_core.backends.base import Generates
+from llm_core.backends.base import Generates, HasChatTemplate
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.errors import InputError
 from llm_core.limits import NewTokens, OptionalText, RepeatPenalty, Seed, Temperature, Text, TopP
@@ -193,10 +193,11 @@ def _fitting_prompt(
         system = f"{system} {JSON_INSTRUCTION}\n{request.fields}".strip()
     text = writing.wrap(request.prompt, chinese=is_chinese(request.prompt)) if writing else request.prompt
     last = Turn("user", text)
+    own = model.chat_prompt if isinstance(model, HasChatTemplate) else None
     history = [Turn(message.role, message.content) for message in request.history]
     room = model.context_length - request.max_new_tokens
     for left_out in _cuts(history):
-        prompt = chat_prompt(template, system, (*history[left_out:], last), beginning)
+        prompt = chat_prompt(template, system, (*history[left_out:], last), beginning, own)
         length = model.count_tokens(prompt)
         if length <= room:
             return prompt, left_out

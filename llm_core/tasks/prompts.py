@@ -1,7 +1,8 @@
 """How text becomes a decoder's prompt: chat templates by name, the page's kinds of text, and prompts for code.
 
-A catalogue entry names its template (`ModelSpec.prompt_template`); templates are code here. Whatever people or models
-wrote goes in as literal text, so that special tokens typed by a visitor stay ordinary characters (`llm_core.prompt`).
+A catalogue entry names its template (`ModelSpec.prompt_template`); templates are code here, or come with a model's
+tokenizer. Whatever people or models wrote goes in as literal text, so that special tokens typed by a visitor stay
+ordinary characters (`llm_core.prompt`).
 The module knows no model and no sampling.
 """
 
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm_core.errors import BackendError
-from llm_core.prompt import Prompt, Segment, literal, markup
+from llm_core.prompt import Prompt, Segment, literal, markup, segments_of
 
 Role = Literal["user", "assistant"]
+OwnTemplate = Callable[[Sequence[tuple[str, str]]], Prompt]
+OWN = "tokenizer"
+"""Template name of models whose tokenizer brings a chat template."""
 FIM_MARKS: dict[str, tuple[str, str, str]] = {
     "qwen_fim": ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
     "smollm_fim": ("<issue_start>", "<issue_comment>", "<issue_closed>"),
@@ -114,19 +118,25 @@ CODE_WRITINGS: dict[str, Writing] = {
 """What can be asked about a piece of code."""
 
 
-def chat_prompt(template: str | None, system: str, turns: Sequence[Turn], prefill: str = "") -> Prompt:
+def chat_prompt(
+    template: str | None, system: str, turns: Sequence[Turn], prefill: str = "", own: OwnTemplate | None = None
+) -> Prompt:
     """A prompt whose continuation is the assistant's next message.
 
     Args:
-        template: Name of a chat template; ``None`` means ``"plain"``.
+        template: Name of a chat template; ``None`` means ``"plain"``, `OWN` the one that comes with the model.
         system: Instructions that stand before the conversation; may be empty.
         turns: The conversation so far, ending with a user's turn.
         prefill: The beginning of the assistant's message, which the model then continues.
+        own: What `OWN` stands for: a prompt of roles and contents.
 
     Raises:
         BackendError: There is no such template.
     """
     name = template or "plain"
+    if name == OWN and own is not None:
+        messages = [("system", system or DEFAULT_SYSTEM), *((turn.role, turn.content) for turn in turns)]
+        return Prompt(*segments_of(own(messages)), literal(prefill))
     if name not in _CHAT_TEMPLATES:
         raise BackendError(f"there is no chat template {name!r}; there are {', '.join(_CHAT_TEMPLATES)}")
     return Prompt(*_CHAT_TEMPLATES[name](system, turns), literal(prefill))

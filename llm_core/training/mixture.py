@@ -19,13 +19,14 @@ from llm_core.data.lexicon import Lexicon, load_lexicon
 from llm_core.data.loaders import Row, RowKind, Split, stream_rows
 from llm_core.data.parallel import Cleaner, pairs
 from llm_core.data.poetry import form_of
+from llm_core.data.prose import paragraphs_of
 from llm_core.data.question_answering import with_foreign_questions
 from llm_core.data.words import joined
 from llm_core.errors import InputError
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import DataPart
 
-DERIVED: dict[str, Callable[[Row], str]] = {"form": form_of}
+DERIVED: dict[str, Callable[[Row], str]] = {"form": form_of, "paragraphs": paragraphs_of}
 """Fields that a recipe may name though the rows have none: they are told from the others."""
 _KINDS: dict[str, RowKind] = {
     "classification": "classification",
@@ -72,7 +73,7 @@ class Mixture:
     def rows(self, part: DataPart, split: Split) -> Iterator[Row]:
         """Rows of one split of one of the data sets, as the objective reads them."""
         found = stream_rows(part.name, split, self.data_dir, _KINDS.get(self.recipe.objective))
-        chosen = (row for row in found if not part.sources or row.get("source") in part.sources)
+        chosen = (row for row in found if _is_chosen(row, part))
         shaped: Iterator[Row] = (shape for row in islice(chosen, part.limit) for shape in self._shaped(part, row))
         if self.recipe.cleaning is not None and split == "train":
             shaped = filter(Cleaner(self.recipe.cleaning).keeps, shaped)
@@ -118,6 +119,10 @@ class Mixture:
         if self.recipe.objective == "seq2seq":
             return augmented(rows, wanted, kind="translation", field="source", seed=seed, lexicon=lexicon)
         return augmented(rows, wanted, kind="classification", field="text", seed=seed, lexicon=lexicon)
+
+
+def _is_chosen(row: Row, part: DataPart) -> bool:
+    return (not part.sources or row.get("source") in part.sources) and row.get("title") not in part.except_titles
 
 
 def _distinct(rows: Iterator[Row]) -> Iterator[Row]:

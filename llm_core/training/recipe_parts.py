@@ -90,6 +90,8 @@ class DataPart(Part):
     """Whether its validation rows are among those looked at while training; false for a set that has none."""
     sources: tuple[str, ...] = ()
     """Only rows whose `source` is among these; empty: all."""
+    except_titles: tuple[str, ...] = ()
+    """No rows whose `title` is among these."""
     foreign_questions: Share = 0.0
     """QA: extra unanswerable rows, per row of each repeat, made by asking another passage."""
     balance: Share = 0.0

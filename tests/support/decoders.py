@@ -10,13 +10,14 @@ import sentencepiece
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoModelForCausalLM,
     LlamaConfig,
-    LlamaForCausalLM,
     M2M100Config,
     M2M100ForConditionalGeneration,
     MarianConfig,
     MarianMTModel,
     NllbTokenizer,
+    PretrainedConfig,
     PreTrainedTokenizerFast,
 )
 
@@ -50,6 +51,13 @@ def translator_entry(model_id: str = "tiny-mt", **fields: Any) -> ModelSpec:
 
 
 def save_llama(directory: Path, seed: int = 0) -> Path:
+    """Llama, as `save_decoder` makes it."""
+    return save_decoder(directory, LlamaConfig, seed)
+
+
+def save_decoder(
+    directory: Path, family: type[PretrainedConfig], seed: int = 0, chat_template: str | None = None
+) -> Path:
     """Two layers of width 32, 128 positions, a byte-level vocabulary with ChatML's special tokens."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -59,13 +67,14 @@ def save_llama(directory: Path, seed: int = 0) -> Path:
         SENTENCES, trainers.BpeTrainer(vocab_size=400, special_tokens=CHATML, initial_alphabet=alphabet)
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer.chat_template = chat_template
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
     torch.manual_seed(seed)
-    config = LlamaConfig(
+    config = family(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=128, bos_token_id=None, eos_token_id=2, pad_token_id=0,
     )  # fmt: skip
-    return _save(directory, LlamaForCausalLM(config), tokenizer)
+    return _save(directory, AutoModelForCausalLM.from_config(config), tokenizer)
 
 
 def save_marian(directory: Path, seed: int = 0) -> Path:

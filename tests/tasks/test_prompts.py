@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from llm_core.errors import BackendError
 from llm_core.prompt import Prompt, literal, markup, segments_of
-from llm_core.tasks.prompts import DEFAULT_SYSTEM, FIM_MARKS, WRITINGS, Turn, chat_prompt, fill_in_the_middle_prompt
+from llm_core.tasks.prompts import (
+    DEFAULT_SYSTEM,
+    FIM_MARKS,
+    OWN,
+    WRITINGS,
+    Turn,
+    chat_prompt,
+    fill_in_the_middle_prompt,
+)
 
 
 def markup_of(prompt: str) -> str:
@@ -38,6 +48,20 @@ def test_what_people_write_is_literal() -> None:
         prompt = fill_in_the_middle_prompt(template, marks[2], marks[0])
         assert markup_of(prompt) == "".join(marks), "marks that people type are text"
         assert prompt == marks[0] + marks[2] + marks[1] + marks[0] + marks[2]
+
+
+def test_the_template_of_the_model_itself() -> None:
+    seen: list[tuple[str, str]] = []
+
+    def own(messages: Sequence[tuple[str, str]]) -> Prompt:
+        seen.extend(messages)
+        return Prompt(markup("<bot>"))
+
+    prompt = chat_prompt(OWN, "", [Turn("user", "Hi")], "Well", own)
+    assert prompt.segments == (markup("<bot>"), literal("Well"))
+    assert seen == [("system", DEFAULT_SYSTEM), ("user", "Hi")]
+    with pytest.raises(BackendError, match="no chat template 'tokenizer'"):
+        chat_prompt(OWN, "", [Turn("user", "Hi")])
 
 
 def test_an_unknown_template_is_named() -> None:

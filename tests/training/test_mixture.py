@@ -36,3 +36,15 @@ def test_words_of_a_list_become_running_text(scratch: Callable[..., Recipe], tmp
     recipe = scratch("masked_lm", data=[{"name": "names", "licence": "MIT", "fields": ["tokens"]}])
     texts = [row["text"] for row in Mixture(recipe, tmp_path).training()]
     assert texts == ["我爱北京，真的。", "He left .", "用Java和C写！", "共2339元"]
+
+
+def test_prose_is_read_in_paragraphs_and_without_the_titles_left_out(
+    scratch: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    rows = [{"title": "Foxes", "text": "A fox\nslept.\n\nIt woke."}, {"title": "Wolves", "text": "A wolf\nran."}]
+    (tmp_path / "tales").mkdir()
+    lines = [json.dumps(row) + "\n" for row in rows]
+    (tmp_path / "tales" / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+    part = {"name": "tales", "licence": "MIT", "fields": ["paragraphs"], "except_titles": ["Wolves"]}
+    texts = [row["text"] for row in Mixture(scratch("causal_lm", data=[part]), tmp_path).training()]
+    assert texts == ["A fox slept.\n\nIt woke."]

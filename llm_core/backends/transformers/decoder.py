@@ -27,12 +27,13 @@ from transformers.generation.logits_process import (
 from transformers.utils import logging as transformers_logging
 
 from llm_core.backends.base import LoadedModel, check_prompt_length
+from llm_core.backends.transformers.chat_template import Message, chat_prompt
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.backends.transformers.text_stream import TextStream
 from llm_core.catalog import ModelSpec
 from llm_core.errors import BackendError
-from llm_core.prompt import Segment, segments_of
+from llm_core.prompt import Prompt, Segment, segments_of
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -68,7 +69,7 @@ def open_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
 
 
 class DecoderModel:
-    """A decoder in memory; see `backends.base.Generates` and `backends.base.ScoresText`."""
+    """A decoder in memory; see `backends.base.Generates`, `HasChatTemplate` and `ScoresText`."""
 
     def __init__(self, spec: ModelSpec, model: Any, tokenizer: Any, device: str) -> None:
         self.spec = spec
@@ -93,6 +94,10 @@ class DecoderModel:
     def count_tokens(self, text: str) -> int:
         """Number of tokens of a text or prompt, without those the model puts in front of every prompt."""
         return sum(len(self._encode(segment)) for segment in segments_of(text))
+
+    def chat_prompt(self, messages: Sequence[Message]) -> Prompt:
+        """See `backends.base.HasChatTemplate`."""
+        return chat_prompt(self._tokenizer, messages)
 
     def generate(self, prompt: str, sampling: Sampling, cancel: CancelToken) -> Generator[Token, None, str]:
         """Tokens one by one; the generator returns why it ended, ``"stop"`` or ``"length"``.
