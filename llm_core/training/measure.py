@@ -37,7 +37,7 @@ from llm_core.model.convert import hub
 from llm_core.model.convert.gguf import as_stored
 from llm_core.model.heads import CausalLM
 from llm_core.training.export import ADAPTER, BITS, load_model
-from llm_core.training.measure_language import language_scores, score_rows, translator_scores
+from llm_core.training.measure_language import continuations, language_scores, score_rows, translator_scores
 from llm_core.training.mixture import renamed
 from llm_core.training.predictors import AnswerPredictor, ConvertedTranslator, LabelPredictor, TagPredictor, answers
 from llm_core.training.recipe import Recipe
@@ -81,16 +81,22 @@ class Measure:
         reading = {"classification": self._labels, "question_answering": self._answers, "tagging": self._tags}
         if self.recipe.tuning.ship == "gguf":
             assert self.whole_dir is not None, "a conversion comes from a whole model"
-            stored = as_stored(hub.load(self.whole_dir, CausalLM), BITS)
-            return language_scores(self.recipe, stored, open_tokenizer(self.whole_dir), self.data_dir)
+            return self._language(as_stored(hub.load(self.whole_dir, CausalLM), BITS), open_tokenizer(self.whole_dir))
         model, tokenizer = load_model(self.model_dir, self.base_dir), open_tokenizer(self.base_dir or self.model_dir)
         if self.recipe.objective not in reading:
-            return language_scores(self.recipe, model, tokenizer, self.data_dir)
+            return self._language(model, tokenizer)
         predictions, settings = reading[self.recipe.objective](model, tokenizer, validation)
         self._keep_outputs([row for rows in validation.values() for row in rows], predictions)
         told = {"task": self.recipe.objective, "max_length": self.recipe.max_length, **settings}
         write_json(self.model_dir / CALIBRATION_FILE, told)
         return self._looked_up(predictions, validation)
+
+    def _language(self, model: Any, tokenizer: Any) -> list[Score]:
+        """A language model: its scores, and how it goes on from some beginnings."""
+        if isinstance(model, CausalLM):
+            rows = [row for part in self.recipe.scores for row in score_rows(self.recipe, part, self.data_dir)]
+            self.outputs.extend(continuations(model, tokenizer, [rows[place]["text"] for place in _drawn(len(rows))]))
+        return language_scores(self.recipe, model, tokenizer, self.data_dir)
 
     def _translator(self) -> list[Score]:
         """A converted translator: the threshold of its warning, and its scores."""

@@ -119,7 +119,7 @@ def test_a_decoder_ships_for_llama_cpp_and_is_measured_as_it_ships(
         "twelve steps are few"
     )
     card = (report.model_dir / "README.md").read_text(encoding="utf-8")
-    assert "library_name: llama.cpp" in card and "8 bits a weight" in card
+    assert "library_name: llama.cpp" in card and "8 bits a weight" in card and card.count("(reference: ") == 10
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path, parameters.n_ctx, parameters.verbosity = str(report.model_dir / "made.gguf"), 64, 0
