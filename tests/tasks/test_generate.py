@@ -76,8 +76,10 @@ def test_a_model_that_follows_no_instructions_goes_on_from_the_text() -> None:
 
 
 def test_fields_need_a_model_that_follows_instructions() -> None:
-    able = echo_spec("able", backend="llama_cpp")
-    story = echo_spec("story", backend="llama_cpp", prompt_template="continue")
+    able, story = (
+        echo_spec(name, prompt_template=template).model_copy(update={"backend": "llama_cpp"})
+        for name, template in (("able", "chatml"), ("story", "continue"))
+    )
     catalog = Catalog({story.id: story, able.id: able})
     asked, free = (GenerateRequest.parse({"prompt": "x", "fields": fields}) for fields in ("a: text", ""))
     assert TASK.candidates(catalog, asked) == (able,) and TASK.candidates(catalog, free) == (story, able)
