@@ -158,7 +158,8 @@ def _transformers(job: Job, dtype: str) -> Answer:
 
     files: dict[str, Any] = {"gguf_file": job.gguf.name, "local_files_only": True}
     tokenizer: Any = AutoTokenizer.from_pretrained(job.gguf.parent, **files)
-    model: Any = AutoModelForCausalLM.from_pretrained(job.gguf.parent, dtype=getattr(torch, dtype), **files).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(job.gguf.parent, dtype=getattr(torch, dtype), **files)
+    model.eval()
     prompt = tokenizer(job.prompt, return_tensors="pt").input_ids
 
     class Clock:
