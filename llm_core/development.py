@@ -28,12 +28,14 @@ from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.faithfulness import faithfulness
 from llm_core.evaluation.language_model import TextLikelihood, language_model_scores, score_texts
 from llm_core.evaluation.poems import poem_scores
-from llm_core.evaluation.scores import Score
+from llm_core.evaluation.scores import SCORES_FILE, Score, add_scores
+from llm_core.files import replacing
 from llm_core.session import Session, Steps
 from llm_core.settings import Settings
 from llm_core.tasks import find_task
 from llm_core.tasks.language import is_chinese
 from llm_core.tasks.poem.task import MAX_TITLE_CHARS
+from llm_core.training.card_explanations import with_explanations
 from llm_core.training.recipe import Recipe
 from llm_core.training.train import train
 from llm_core.training.trainer import process_rank
@@ -186,6 +188,25 @@ def explain_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score
         Score.of(metric, estimate, data=wanted.data, split=wanted.split, title=title)
         for metric, estimate in estimates.items()
     ]
+
+
+def record_explanations(model_id: str, scores: Sequence[Score], settings: Settings) -> Path:
+    """Write what `explain_model` measured into the card and ``scores.json`` of a model that this project trained.
+
+    Returns:
+        The card.
+
+    Raises:
+        InputError: The model has none.
+    """
+    folder = settings.models_dir / Path(load_catalog()[model_id].local or "").name
+    card = folder / "README.md"
+    if not card.is_file() or not (folder / SCORES_FILE).is_file():
+        raise InputError("model", f"{model_id} has no card of ours to write into")
+    with replacing(card) as draft:
+        draft.write_text(with_explanations(card.read_text(encoding="utf-8"), model_id, scores), encoding="utf-8")
+    add_scores(folder / SCORES_FILE, "explanations", scores)
+    return card
 
 
 def _as_written(label: str, labels: Sequence[str]) -> str:
