@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 
 from llm_core.admission import Admission, Ticket
 from llm_core.backends.base import (
+    Attributes,
+    Attribution,
     Backend,
     Classifies,
+    Decision,
     Embeds,
     ExtractsSpans,
     LoadedModel,
@@ -360,6 +363,13 @@ class _Batched:
         """See `ExtractsSpans.answer_probability`."""
         model: ExtractsSpans = self._model
         return model.answer_probability(span)
+
+    def attribute(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[Attribution]:
+        """See `Attributes.attribute`. One by one: each takes long, and others' calls come in between."""
+        model: Attributes = self._model
+        key = (id(model), "attribute")
+        calls = (self._batcher.run(key, model.attribute, [decision], cancel) for decision in decisions)
+        return [attribution for found in calls for attribution in found]
 
 
 class _Many:

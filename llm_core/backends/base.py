@@ -114,6 +114,55 @@ class Tags(Protocol):
         """The entities of each text, from left to right, none overlapping; long texts are covered by windows."""
 
 
+Range = tuple[int, int]
+"""First character, and the one after the last."""
+PieceValue = tuple[int, int, float]
+"""Characters ``start:end`` of a text, and what they did to the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something a model decided, of which the reasons are asked."""
+
+    texts: tuple[str, ...]
+    """What it read: a text, or a question and its context."""
+    label: str = ""
+    """Of a classifier: one of `ModelSpec.labels`; of a tagger: an entity's type."""
+    span: Range | None = None
+    """Characters of the last text: an entity, or an answer; ``None``: "not in this context"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """How much each piece of what was read moved one number that a model computes."""
+
+    pieces: tuple[tuple[PieceValue, ...], ...]
+    """For each text that was read: its pieces in order; above zero what spoke for the decision."""
+    output: float
+    """The number, computed in float32."""
+    baseline: float
+    """The same for a text that says nothing."""
+
+    @property
+    def completeness_error(self) -> float:
+        """By how much the values miss their sum, ``output - baseline``; it comes of the integral's finite steps."""
+        return sum(value for text in self.pieces for *_, value in text) - (self.output - self.baseline)
+
+
+@runtime_checkable
+class Attributes(Protocol):
+    """Says which words drove its decisions."""
+
+    def attribute(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[Attribution]:
+        """The attribution of each decision. What it explains: of a label the logit of its probability; of an entity
+        the mean of that over the tags of its words; of an answer its start logit + end logit.
+
+        Raises:
+            InputError: A label or a span is not one that the model could decide on.
+            CancelledError, DeadlineExceededError: As the token says, between two steps.
+        """
+
+
 def check_prompt_length(prompt_tokens: int, new_tokens: int, context_length: int) -> None:
     """Accept a prompt that leaves room for its answer.
 

@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 
 import demos
+from demos._api import FURTHER
 from demos._demo import Demo, discover
 from demos._i18n import strings
 from demos._page import build_page
@@ -101,7 +102,7 @@ def test_endpoint_has_the_fields_of_the_command_line(demo: Demo, endpoints: dict
 
 
 def test_nothing_else_is_public(endpoints: dict[str, Any]) -> None:
-    assert set(endpoints) == {f"/{demo.slug}" for demo in DEMOS}
+    assert set(endpoints) == {f"/{name}" for name in (*(demo.slug for demo in DEMOS), *FURTHER)}
 
 
 def test_every_page_event_that_runs_a_model_is_a_generator(page: gr.Blocks) -> None:
