@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._i18n import say, strings
@@ -125,6 +126,7 @@ def build(ctx: DemoContext) -> None:
     outputs = [bars, remark, stress.view]
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     stress.connect(fields, to_request)
+    BatchPanel(bench, [mode, label_set, labels, examples], label_fields)
     mode.change(_fields_of, mode, [label_set, labels, examples], queue=False, **PRIVATE)
 
 
@@ -150,12 +152,17 @@ def _fields_of(mode: str) -> tuple[Any, ...]:
 
 
 def to_request(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:
-    """Fields of the request: those of the chosen mode only."""
+    """Fields of the request."""
+    return {"text": text, **label_fields(mode, label_set, labels, examples)}
+
+
+def label_fields(mode: str, label_set: str, labels: str, examples: str) -> Mapping[str, Any]:
+    """What to sort into: the field of the chosen mode only."""
     if mode == OWN_LABELS:
-        return {"text": text, "labels": split_labels(labels)}
+        return {"labels": split_labels(labels)}
     if mode == OWN_EXAMPLES:
-        return {"text": text, "examples": parse_examples(examples)}
-    return {"text": text, "label_set": label_set}
+        return {"examples": parse_examples(examples)}
+    return {"label_set": label_set}
 
 
 def split_labels(written: str) -> list[str]:

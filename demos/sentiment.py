@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._marks import marked
@@ -51,6 +52,7 @@ def build(ctx: DemoContext) -> None:
 
     bench.connect(inputs=[text], outputs=[whole, sentences, stress.view], to_request=to_request, render=render)
     stress.connect([text], to_request)
+    BatchPanel(bench)
 
 
 def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:
