@@ -231,7 +231,7 @@ class BatchPanel:
             "columns": {field: str(column) for field, column in zip(self.task.kind.fields, chosen, strict=True)},
             "truth": truth or None,
             "fresh": fresh,
-            "fields": dict(self.fields_of(*settings)),
+            "fields": {name: value for name, value in self.fields_of(*settings).items() if value is not None},
         }
 
     def _render(self, view: View, *_: Any) -> Updates:

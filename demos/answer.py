@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._i18n import say
@@ -91,6 +92,7 @@ def build(ctx: DemoContext) -> None:
         submit=[question.submit],
     )
     upload.upload(_read_upload, upload, [context, bench.message], queue=False, **PRIVATE)
+    BatchPanel(bench)
 
 
 def describe(result: AnswerResult) -> str:

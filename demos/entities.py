@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._marks import marked
@@ -67,6 +68,7 @@ def build(ctx: DemoContext) -> None:
         return {shown: mark_entities(text, view.result), counted: describe_mentions(view.result)}
 
     bench.connect(inputs=[text], outputs=[shown, counted], to_request=lambda text: {"text": text}, render=render)
+    BatchPanel(bench)
 
 
 def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:
