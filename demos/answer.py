@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._explain import ExplainPanel
 from demos._handler import Updates
@@ -100,6 +101,7 @@ def build(ctx: DemoContext) -> None:
     )
     why.connect([question, context], lambda question, context: {"question": question, "text": context})
     upload.upload(_read_upload, upload, [context, bench.message], queue=False, **PRIVATE)
+    BatchPanel(bench)
 
 
 def describe(result: AnswerResult) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._explain import ExplainPanel
 from demos._handler import Updates
@@ -129,6 +130,7 @@ def build(ctx: DemoContext) -> None:
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     explain.connect(fields, to_explain)
     stress.connect(fields, to_request)
+    BatchPanel(bench, [mode, label_set, labels, examples], label_fields)
     mode.change(_fields_of, mode, [label_set, labels, examples, explain.button], queue=False, **PRIVATE)
 
 
@@ -155,12 +157,17 @@ def _fields_of(mode: str) -> tuple[Any, ...]:
 
 
 def to_request(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:
-    """Fields of the request: those of the chosen mode only."""
+    """Fields of the request."""
+    return {"text": text, **label_fields(mode, label_set, labels, examples)}
+
+
+def label_fields(mode: str, label_set: str, labels: str, examples: str) -> Mapping[str, Any]:
+    """What to sort into: the field of the chosen mode only."""
     if mode == OWN_LABELS:
-        return {"text": text, "labels": split_labels(labels)}
+        return {"labels": split_labels(labels)}
     if mode == OWN_EXAMPLES:
-        return {"text": text, "examples": parse_examples(examples)}
-    return {"text": text, "label_set": label_set}
+        return {"examples": parse_examples(examples)}
+    return {"label_set": label_set}
 
 
 def to_explain(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:

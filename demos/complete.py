@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._completions import completions_view, describe_completions, describe_draft, let_accept
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
@@ -124,6 +125,7 @@ def _build_completion(ctx: DemoContext) -> None:
         render=render,
         restart=[typed.click],
     )
+    BatchPanel(bench, [longest, language], lambda longest, language: {"max_new_tokens": longest, "language": language})
 
 
 def _build_questions(ctx: DemoContext) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._explain import ExplainPanel
 from demos._handler import Updates
@@ -77,6 +78,7 @@ def build(ctx: DemoContext) -> None:
 
     bench.connect(inputs=[text], outputs=[shown, counted, explain.view], to_request=to_request, render=render)
     explain.connect([text], to_request)
+    BatchPanel(bench)
 
 
 def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:

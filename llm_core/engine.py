@@ -40,7 +40,7 @@ from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.errors import BackendError, InputError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
 from llm_core.hardware import default_device, device_memory_bytes
 from llm_core.residency import Residency
-from llm_core.session import CapabilityT, Increment, Task
+from llm_core.session import CapabilityT, Increment, Task, exhaust
 from llm_core.settings import Settings
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progress, RunStats, Waiting
 from llm_core.weights import Availability, WeightStore
@@ -181,17 +181,50 @@ class Engine:
         assert isinstance(last, Completed)
         return last
 
-    def run_many(self, task: Task[Any, ResultT], requests: Sequence[Any], *, model_id: str = AUTO) -> list[ResultT]:
-        """Results of many requests that one entry serves, with one call of the model where the task allows it.
+    def run_many(self, task: Task[Any, ResultT], requests: Sequence[Any], **options: Any) -> list[ResultT]:
+        """As `stream_many`, but only what it returns."""
+        return exhaust(self.stream_many(task, requests, **options))
+
+    def stream_many(
+        self,
+        task: Task[Any, ResultT],
+        requests: Sequence[Any],
+        *,
+        model_id: str = AUTO,
+        client: str = "local",
+        cancel: CancelToken | None = None,
+    ) -> Generator[Event, None, list[ResultT]]:
+        """Serve many requests that one entry serves, with one call of the model where the task allows it.
+
+        Args:
+            task: What to do.
+            requests: Its validated requests.
+            model_id: As in `resolve`.
+            client: As in `run`.
+            cancel: As in `run`; it is not used up, so that it may go on to further calls.
+
+        Yields:
+            `Waiting` and `Loading`.
+
+        Returns:
+            One result for each request.
 
         Raises:
             LlmCoreError: The first problem; no result is returned then.
         """
-        if not hasattr(task, "run_many"):
-            return [self.answer(task, request, model_id=model_id).result for request in requests]
-        batch: Task[Any, list[ResultT]] = _Many(task)
-        results: list[ResultT] = self.answer(batch, tuple(requests), model_id=model_id).result
-        return results
+        if hasattr(task, "run_many"):
+            calls: list[tuple[Task[Any, Any], Any]] = [(_Many(task), tuple(requests))]
+        else:
+            calls = [(task, request) for request in requests]
+        results: list[Any] = []
+        for each, request in calls:
+            part = CancelToken(whole=cancel)
+            for event in self.run(each, request, model_id=model_id, client=client, cancel=part):
+                if isinstance(event, Waiting | Loading):
+                    yield event
+                elif isinstance(event, Completed):
+                    results.append(event.result)
+        return results[0] if hasattr(task, "run_many") else results
 
     def close(self) -> None:
         """Stop the worker and free all models."""
