@@ -38,7 +38,10 @@ DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder o
 @app.command()
 def run(
     task: Annotated[
-        str, typer.Argument(help="classify, sentiment, translate, answer, entities, complete, generate or poem")
+        str,
+        typer.Argument(
+            help="classify, sentiment, translate, answer, entities, complete, generate, poem or under_the_hood"
+        ),
     ],
     model: ModelOption = "auto",
     input: InputOption = None,

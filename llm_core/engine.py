@@ -26,11 +26,13 @@ from llm_core.backends.base import (
     Classifies,
     Embeds,
     ExtractsSpans,
+    ForwardPass,
     LoadedModel,
     ModelFiles,
     NamedSpan,
     Span,
     Tags,
+    Traces,
 )
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
@@ -355,6 +357,11 @@ class _Batched:
         model: ExtractsSpans = self._model
         return model.answer_probability(span)
 
+    def trace(self, text: str, max_pieces: int, cancel: CancelToken, target: str | None = None) -> ForwardPass:
+        """See `Traces.trace`; one text at a time, on the thread where encoders compute."""
+        model: Traces = self._model
+        return self._batcher.alone(lambda: model.trace(text, max_pieces, cancel, target))
+
 
 class _Many:
     """A batch of requests as one request."""
@@ -397,6 +404,7 @@ class LazyBackends(Mapping[str, Backend]):
         "transformers": "llm_core.backends.transformers:TransformersBackend",
         "llama_cpp": "llm_core.backends.llama_cpp:LlamaCppBackend",
         "ctranslate2": "llm_core.backends.ctranslate2:CTranslate2Backend",
+        "own": "llm_core.backends.own:OwnBackend",
     }
 
     def __init__(self, settings: Settings, catalog: Catalog, weights: WeightStore) -> None:
