@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from demos._drawn import encoded
+from llm_core.engine import AUTO
 from llm_core.tasks.under_the_hood import InspectionResult
-from llm_core.tasks.under_the_hood.task import Guess, StackView
+from llm_core.tasks.under_the_hood.task import MASK, Guess, StackView
 
-DECODER, ENCODER = "showcase-decoder", "auto"
-"""Which model to offer where the chosen one lacks what a view shows; a text with a gap finds its encoder itself."""
+DECODER = "showcase-decoder"
+"""Offered where the chosen model does not write. (A text with a gap finds its encoder by itself.)"""
 _DIGITS = 4
 
 
@@ -24,6 +26,43 @@ def describe_sampling(result: InspectionResult) -> str:
             "pieces": list(result.next_token.pieces),
             "logits": list(result.next_token.logits),
             "grows": result.kind == "decoder",
+        }
+    )
+
+
+def describe_pieces(result: InspectionResult) -> str:
+    """Value of the view of how the text is cut."""
+    stacks = [
+        {
+            "name": stack.name,
+            "text": stack.text,
+            "pieces": [
+                [
+                    piece.text,
+                    piece.id,
+                    piece.start,
+                    piece.end,
+                    None if piece.log_probability is None else math.exp(piece.log_probability),
+                ]
+                for piece in stack.pieces
+            ],
+        }
+        for stack in result.stacks
+    ]
+    return encoded({"stacks": stacks})
+
+
+def describe_hidden(result: InspectionResult) -> str:
+    """Value of the view of hidden words."""
+    first = result.stacks[0]
+    return encoded(
+        {
+            "text": first.text,
+            "pieces": [[piece.text, piece.start, piece.end] for piece in first.pieces],
+            "hidden": [_rounded(gap.guesses) for gap in result.hidden],
+            "guesses": result.kind == "encoder",
+            "mask": MASK,
+            **({} if result.kind == "encoder" else {"model": AUTO}),
         }
     )
 

@@ -25,6 +25,8 @@ VIEWS = {
     "sampling": _inspection.describe_sampling,
     "attention": _inspection.describe_attention,
     "lens": _inspection.describe_layers,
+    "pieces": _inspection.describe_pieces,
+    "masked": _inspection.describe_hidden,
 }
 """Views of a text, by the name of their script: what each is told."""
 EXAMPLES = {
@@ -38,7 +40,7 @@ EXAMPLES = {
 
 def build(ctx: DemoContext) -> None:
     """See `Demo.build`."""
-    with gr.Tabs(elem_classes=["views"]):
+    with gr.Tabs(elem_classes=["views"], overflow_behavior="wrap"):
         with gr.Tab(ctx.t("under_the_hood.view_text"), id="hood-text"):
             _build_text(ctx)
 
@@ -51,7 +53,7 @@ def _build_text(ctx: DemoContext) -> None:
             text = gr.Textbox(
                 lines=2, max_lines=6, label=ctx.t("common.text"), placeholder=ctx.t("under_the_hood.placeholder")
             )
-        with bench.results(), gr.Tabs(elem_classes=["views"]):
+        with bench.results(), gr.Tabs(elem_classes=["views"], overflow_behavior="wrap"):
             for name in VIEWS:
                 with gr.Tab(ctx.t(f"under_the_hood.view_{name}"), id=f"hood-{name}"):
                     gr.Markdown(ctx.t(f"under_the_hood.about_{name}"), elem_classes=["lead"])
