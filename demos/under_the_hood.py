@@ -17,6 +17,7 @@ from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
 from demos._drawn import drawn_view
 from demos._handler import Updates
+from demos._learning import build_learning
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
 from llm_core.tasks.under_the_hood import TASK
@@ -43,6 +44,8 @@ def build(ctx: DemoContext) -> None:
     with gr.Tabs(elem_classes=["views"], overflow_behavior="wrap"):
         with gr.Tab(ctx.t("under_the_hood.view_text"), id="hood-text"):
             _build_text(ctx)
+        with gr.Tab(ctx.t("under_the_hood.view_learning"), id="hood-learning") as learning:
+            build_learning(ctx, learning)
 
 
 def _build_text(ctx: DemoContext) -> None:

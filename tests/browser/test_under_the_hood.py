@@ -98,3 +98,58 @@ def test_each_layer_has_its_say(visit: Page) -> None:
     rows.first.locator("td button").last.focus()
     expect(visit.locator("#hood-lens-view .guesses li")).to_have_count(5)
     expect(visit.locator("#hood-lens-view .panel")).to_contain_text("·boy")
+
+
+def test_tokens_show_ids_bytes_and_what_they_stand_for(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    run(visit, "Once 😀 upon")
+    open_view(visit, "Tokens")
+    view = visit.locator("#hood-pieces-view")
+    expect(view.locator(".chip").first).to_contain_text("<s>")
+    rows = view.locator("tbody tr")
+    expect(rows.filter(has_text="<0xF0>")).to_contain_text("“😀”")
+    view.locator(".chip").nth(1).hover()
+    expect(view.locator("tr.on")).to_contain_text("“Once”")
+
+
+def test_a_word_is_hidden_guessed_and_put_in_by_clicks(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    run(visit, "I do not know what you mean.")
+    expect(visit.locator("#under_the_hood-status")).to_contain_text("Showcase decoder")
+    open_view(visit, "Masked word")
+    view = visit.locator("#hood-masked-view")
+    view.get_by_role("button", name="Hide know").click()
+    text = visit.locator("#under_the_hood textarea").first
+    expect(text).to_have_value("I do not [MASK] what you mean.")
+    expect(visit.locator("#under_the_hood-status")).to_contain_text("Encoder, Chinese and English", timeout=ANSWER_MS)
+    first = view.locator(".guesses li").first
+    expect(first).to_contain_text("know")
+    first.get_by_role("button").click()
+    expect(text).to_have_value("I do not know what you mean.")
+    open_view(visit, "Next token")
+    expect(visit.locator("#hood-sampling-view .bars li").first).to_be_visible(timeout=ANSWER_MS)
+
+
+def test_the_learning_of_a_model_is_replayed(visit: Page) -> None:
+    open_view(visit, "Under the hood", "A model learning")
+    view = visit.locator("#hood-learning-view")
+    expect(view.locator(".where")).to_contain_text("Step 950")
+    expect(view.locator("dd").first).to_contain_text("there was a little girl")
+    steps = view.get_by_label("Step")
+    steps.fill("0")
+    expect(view.locator(".where")).to_contain_text("random numbers")
+    expect(view.locator("dd").first).to_contain_text("rancerance")
+    view.get_by_role("button", name="Play").click()
+    expect(view.locator(".where")).to_contain_text("Step 2", timeout=10_000)
+    visit.locator("#hood-learning-model input").click()
+    visit.get_by_role("option", name="Classical poems").click()
+    expect(view.locator("dt").first).to_contain_text("春晓")
+
+
+def test_what_is_too_long_to_be_drawn_is_refused_and_kept(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    text = "time and again " * 20
+    visit.locator("#under_the_hood textarea").first.fill(text)
+    visit.locator("#under_the_hood-run").click()
+    expect(visit.locator("#under_the_hood-message")).to_contain_text("at most 48 pieces", timeout=ANSWER_MS)
+    expect(visit.locator("#under_the_hood textarea").first).to_have_value(text)
