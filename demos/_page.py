@@ -20,7 +20,8 @@ from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
 
 _ASSETS = Path(__file__).with_name("assets")
-_STYLES = ("page", "pairs", "mentions", "poem", "completions", "usage", "tokens", "stress", "explain", "batch")
+_STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem != "page"))
+"""The page's own first: each view's may differ from it."""
 _FONTS = (
     "Inter",
     "system-ui",
@@ -47,7 +48,7 @@ def build_page(engine: Engine) -> gr.Blocks:
     with page:
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
-        with gr.Tabs(elem_id="tabs", overflow_behavior="menu"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for demo in (demo for demo in discover() if not demo.within):
                 demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
         for demo in discover():

@@ -39,7 +39,9 @@ DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder o
 def run(
     task: Annotated[
         str,
-        typer.Argument(help="classify, sentiment, translate, answer, entities, complete, generate, poem or explain"),
+        typer.Argument(
+            help="classify, sentiment, translate, answer, entities, complete, generate, poem, under_the_hood or explain"
+        ),
     ],
     model: ModelOption = "auto",
     input: InputOption = None,

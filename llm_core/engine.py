@@ -29,11 +29,13 @@ from llm_core.backends.base import (
     Decision,
     Embeds,
     ExtractsSpans,
+    ForwardPass,
     LoadedModel,
     ModelFiles,
     NamedSpan,
     Span,
     Tags,
+    Traces,
 )
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
@@ -404,6 +406,11 @@ class _Batched:
         calls = (self._batcher.run(key, model.attribute, [decision], cancel) for decision in decisions)
         return [attribution for found in calls for attribution in found]
 
+    def trace(self, text: str, max_pieces: int, cancel: CancelToken, target: str | None = None) -> ForwardPass:
+        """See `Traces.trace`; one text at a time, on the thread where encoders compute."""
+        model: Traces = self._model
+        return self._batcher.alone(lambda: model.trace(text, max_pieces, cancel, target))
+
 
 class _Many:
     """A batch of requests as one request."""
@@ -446,6 +453,7 @@ class LazyBackends(Mapping[str, Backend]):
         "transformers": "llm_core.backends.transformers:TransformersBackend",
         "llama_cpp": "llm_core.backends.llama_cpp:LlamaCppBackend",
         "ctranslate2": "llm_core.backends.ctranslate2:CTranslate2Backend",
+        "own": "llm_core.backends.own:OwnBackend",
     }
 
     def __init__(self, settings: Settings, catalog: Catalog, weights: WeightStore) -> None:

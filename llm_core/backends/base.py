@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
 from llm_core.prompt import Prompt
+from llm_core.tokenizer.view import Piece
 from llm_core.types import CancelToken, Sampling, Token
 from llm_core.types import ModelFiles as ModelFiles  # the store, which is a lower layer, makes them
 
@@ -299,4 +300,52 @@ class Translates(Protocol):
 
         Raises:
             InputError: The model has no such pair, or `count` is too large.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the layers of one stack made of its pieces."""
+
+    pieces: tuple[Piece, ...]
+    """T of them; character ranges are those of `text`."""
+    text: str
+    hidden_states: NDArray[np.float32]
+    """Shape (L + 1, T, D): the embedding, then each layer's output."""
+    attention: NDArray[np.float32]
+    """Shape (L, N, T, T), rows summing to 1: how N heads of each layer share their attention out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPass:
+    """One text through a model; a translator has an encoder and a decoder, others have one of them."""
+
+    encoder: Reading | None
+    decoder: Reading | None
+    cross_attention: NDArray[np.float32] | None
+    """Shape (L, N, T, S): from the decoder's pieces to the encoder's."""
+    logits: NDArray[np.float32]
+    """Shape (L + 1, T, V): what the model would say after each layer, at each piece of the decoder, or else of the
+    encoder; the last is what it says."""
+    vocabulary: tuple[str, ...]
+    """V pieces, by id."""
+    mask_id: int | None
+    """Id of the piece that stands for a hidden one; None where the model knows none."""
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """Shows all that happens in a model on the way to its answer."""
+
+    def trace(self, text: str, max_pieces: int, cancel: CancelToken, target: str | None = None) -> ForwardPass:
+        """One forward pass.
+
+        Args:
+            text: What is read.
+            max_pieces: Most pieces it may have, special tokens included; a translation is cut off there.
+            cancel: Asked before the pass.
+            target: ISO 639-1 code of the language a translator writes.
+
+        Raises:
+            InputError: The text has more pieces.
         """

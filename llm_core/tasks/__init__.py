@@ -9,7 +9,17 @@ from typing import Any
 from llm_core.errors import InputError
 from llm_core.session import Task
 
-TASK_NAMES = ("classify", "sentiment", "translate", "answer", "entities", "complete", "generate", "poem")
+TASK_NAMES = (
+    "classify",
+    "sentiment",
+    "translate",
+    "answer",
+    "entities",
+    "complete",
+    "generate",
+    "poem",
+    "under_the_hood",
+)
 """Each has a tab of its own."""
 ABOUT_ANSWERS = ("explain",)
 """Tasks about what the others answer."""

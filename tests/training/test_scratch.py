@@ -20,7 +20,7 @@ from llm_core.training.curve import read_curve
 from llm_core.training.export import load_model
 from llm_core.training.predictors import ConvertedTranslator
 from llm_core.training.recipe import Recipe, load_recipe
-from llm_core.training.samples import read_samples
+from llm_core.training.sample_file import read_samples
 from llm_core.training.train import TrainReport, train
 from llm_core.training.vocabulary import open_tokenizer
 
