@@ -10,6 +10,7 @@ import gradio as gr
 
 from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_dial, dial_view
 from demos._handler import Updates
 from demos._i18n import say, strings
 from demos._stream import View
@@ -112,6 +113,7 @@ def build(ctx: DemoContext) -> None:
             bars = gr.Label(label=ctx.t("classify.result"), num_top_classes=SHOWN_LABELS, elem_classes=["tall"])
             remark = gr.Markdown("", elem_classes=["verdict"])
         with bench.details():
+            dial = dial_view("classify-dial")
             stress = StressPanel(bench)
         samples = [sample for sample in EXAMPLES.items() if sample[1][1] in sets]
         bench.examples(
@@ -119,10 +121,11 @@ def build(ctx: DemoContext) -> None:
         )
 
     def render(view: View, *values: Any) -> Updates:
-        return {bars: view.result.scores, remark: describe(view.result), stress.view: ""}
+        sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
+        return {bars: view.result.scores, remark: describe(view.result), dial: sure, stress.view: ""}
 
     fields = [mode, label_set, labels, examples, text]
-    outputs = [bars, remark, stress.view]
+    outputs = [bars, remark, dial, stress.view]
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     stress.connect(fields, to_request)
     mode.change(_fields_of, mode, [label_set, labels, examples], queue=False, **PRIVATE)

@@ -9,6 +9,7 @@ import gradio as gr
 
 from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_dial, dial_view
 from demos._handler import Updates
 from demos._marks import marked
 from demos._stream import View
@@ -40,16 +41,19 @@ def build(ctx: DemoContext) -> None:
                 label=ctx.t("sentiment.sentences"), color_map=COLOURS, elem_classes=["wrapped"], show_whitespaces=False
             )
         with bench.details():
+            dial = dial_view("sentiment-dial")
             stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:
-        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), stress.view: ""}
+        sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
+        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), dial: sure, stress.view: ""}
 
     def to_request(text: str) -> dict[str, str]:
         return {"text": text}
 
-    bench.connect(inputs=[text], outputs=[whole, sentences, stress.view], to_request=to_request, render=render)
+    outputs = [whole, sentences, dial, stress.view]
+    bench.connect(inputs=[text], outputs=outputs, to_request=to_request, render=render)
     stress.connect([text], to_request)
 
 
