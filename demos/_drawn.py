@@ -7,7 +7,6 @@ nodes of it. So nothing of it can become markup.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ _ASSETS = Path(__file__).with_name("assets")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 
-def drawn_view(name: str, elem_id: str, helpers: Sequence[str] = ()) -> gr.HTML:
+def drawn_view(name: str, elem_id: str, *helpers: str) -> gr.HTML:
     """The component; its value is what `encoded` gives, or empty.
 
     Args:

@@ -28,7 +28,7 @@ def build_learning(ctx: DemoContext, tab: gr.Tab) -> None:
         elem_id="hood-learning-model",
         filterable=False,
     )
-    view = drawn_view("learning", "hood-learning-view", ("inspection",))
+    view = drawn_view("learning", "hood-learning-view", "inspection")
 
     def show(name: str) -> str:
         return describe_learning(folder, name)

@@ -11,6 +11,7 @@ import gradio as gr
 from demos._api import Record, serve
 from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say, strings
@@ -115,6 +116,7 @@ def build(ctx: DemoContext) -> None:
             bars = gr.Label(label=ctx.t("classify.result"), num_top_classes=SHOWN_LABELS, elem_classes=["tall"])
             remark = gr.Markdown("", elem_classes=["verdict"])
         with bench.details():
+            dial = dial_view("classify-dial")
             explain = ExplainPanel(bench)
             stress = StressPanel(bench)
         samples = [sample for sample in EXAMPLES.items() if sample[1][1] in sets]
@@ -123,10 +125,12 @@ def build(ctx: DemoContext) -> None:
         )
 
     def render(view: View, *values: Any) -> Updates:
-        return {bars: view.result.scores, remark: describe(view.result), explain.view: "", stress.view: ""}
+        sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
+        emptied = {explain.view: "", stress.view: ""}
+        return {bars: view.result.scores, remark: describe(view.result), dial: sure, **emptied}
 
     fields = [mode, label_set, labels, examples, text]
-    outputs = [bars, remark, explain.view, stress.view]
+    outputs = [bars, remark, dial, explain.view, stress.view]
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     explain.connect(fields, to_explain)
     stress.connect(fields, to_request)

@@ -10,6 +10,7 @@ import gradio as gr
 from demos._api import Record, serve
 from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
@@ -42,18 +43,20 @@ def build(ctx: DemoContext) -> None:
                 label=ctx.t("sentiment.sentences"), color_map=COLOURS, elem_classes=["wrapped"], show_whitespaces=False
             )
         with bench.details():
+            dial = dial_view("sentiment-dial")
             explain = ExplainPanel(bench)
             stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:
+        sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
         emptied = {explain.view: "", stress.view: ""}
-        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), **emptied}
+        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), dial: sure, **emptied}
 
     def to_request(text: str) -> dict[str, str]:
         return {"text": text}
 
-    outputs = [whole, sentences, explain.view, stress.view]
+    outputs = [whole, sentences, dial, explain.view, stress.view]
     bench.connect(inputs=[text], outputs=outputs, to_request=to_request, render=render)
     explain.connect([text], to_request)
     stress.connect([text], to_request)

@@ -81,6 +81,12 @@ class Score(_Entry):
     split: str = "validation"
     title: str = ""
     """Which part of the data, when it is not all of it."""
+    rows: int | None = None
+    """Rows it was measured on."""
+    low: float | None = None
+    """Lower end of the 95 % interval."""
+    high: float | None = None
+    """Upper end."""
 
     def __str__(self) -> str:
         metric = self.metric.replace("_", " ").replace("f1", "F1")

@@ -144,12 +144,28 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="With --explain: put the figures into the model's card and scores, too.")
     ] = False,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(
+            "--coverage",
+            help="Classifiers: also write how often it answers and is right above each confidence, as coverage.json; "
+            "what the file holds of other data sets stays.",
+        ),
+    ] = None,
 ) -> None:
     """Measure a model as it is served: through the task, in its precision, with its calibration.
 
     Each line has the figure and its 95 % interval.
     """
-    from llm_core.development import MEASURED_WITH, Rows, evaluate_model, explain_model, record_explanations
+    from llm_core.development import (
+        MEASURED_WITH,
+        Rows,
+        evaluate_model,
+        explain_model,
+        measure_coverage,
+        record_explanations,
+    )
+    from llm_core.evaluation.coverage import write_coverage
     from llm_core.evaluation.scores import write_scores
 
     rows = Rows(data, split, data_dir, tuple(source or ()), limit)
@@ -158,6 +174,8 @@ def evaluate(
         write_scores(output, scores, packages=MEASURED_WITH, model=model_id)
     if card and explain:
         typer.echo(record_explanations(model_id, scores, Settings()))
+    if coverage is not None:
+        write_coverage(coverage, model_id, [measure_coverage(model_id, rows, Settings())], keep=True)
     for score in scores:
         typer.echo(f"{data} {split} {score.metric}: {score}")
 

@@ -24,6 +24,7 @@ from llm_core.data.words import joined
 from llm_core.engine import Engine, create_engine
 from llm_core.errors import InputError
 from llm_core.evaluation.bootstrap import SEED, Estimate
+from llm_core.evaluation.coverage import Coverage
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.faithfulness import faithfulness
 from llm_core.evaluation.language_model import TextLikelihood, language_model_scores, score_texts
@@ -228,6 +229,31 @@ class _Probabilities:
         return session.open(Classifies).classify(texts, session.cancel)
 
 
+def measure_coverage(model_id: str, wanted: Rows, settings: Settings) -> Coverage:
+    """How often a classifier answers and is right above each confidence, as it is served.
+
+    Args:
+        model_id: Catalogue id.
+        wanted: What to measure on; the title of the result is that of the model's score on the same data.
+        settings: For the engine.
+
+    Raises:
+        UnknownModelError: There is no such model.
+        InputError: It is no classifier, or the data cannot be read.
+    """
+    rows = _rows(wanted, settings)[: wanted.limit]
+    with closing(create_engine(settings)) as engine:
+        spec = engine.catalog[model_id]
+        if not {"sentiment", "classify"} & set(spec.tasks):
+            raise InputError("model", f"{spec.id} gives no probability of a label; these do: sentiment and classify")
+        results = _label_results(engine, spec, rows)
+    confidences = [max(result.scores.values()) for result in results]
+    right = [result.label == row["label"] for result, row in zip(results, rows, strict=True)]
+    known = next((score.title for score in spec.scores if score.data == wanted.data), "")
+    title = ", ".join(wanted.sources) or known
+    return Coverage.of(confidences, right, data=wanted.data, split=wanted.split, title=title)
+
+
 def _estimates(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Estimate]:
     if "answer" in spec.tasks:
         chinese = sum(is_chinese(str(row.get("context", ""))) for row in rows) > len(rows) / 2
@@ -333,13 +359,16 @@ def _tags(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[list[str
 
 
 def _labels(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:
+    return [result.label for result in _label_results(engine, spec, rows)]
+
+
+def _label_results(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[Any]:
     if "sentiment" in spec.tasks:
-        return [result.label for result in _results(engine, "sentiment", spec, [{"text": row["text"]} for row in rows])]
+        return _results(engine, "sentiment", spec, [{"text": row["text"]} for row in rows])
     choice: dict[str, Any] = {"label_set": spec.label_set}
     if spec.label_set is None:
         choice = {"labels": sorted({row["label"] for row in rows})}
-    requests = [{"text": row["text"], **choice} for row in rows]
-    return [result.label for result in _results(engine, "classify", spec, requests)]
+    return _results(engine, "classify", spec, [{"text": row["text"], **choice} for row in rows])
 
 
 def _results(engine: Engine, task_name: str, spec: ModelSpec, requests: list[dict[str, Any]]) -> list[Any]:

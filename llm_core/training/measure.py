@@ -29,6 +29,7 @@ from llm_core.evaluation.calibration import (
     fit_temperature,
     translation_calibration,
 )
+from llm_core.evaluation.coverage import COVERAGE_FILE, Coverage, write_coverage
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.scores import Score
 from llm_core.evaluation.translation import sentence_chrf
@@ -68,7 +69,8 @@ class Measure:
     """Once it is scored: some rows by chance, with what the model made of them."""
 
     def scores(self) -> list[Score]:
-        """Calibrates where there is something to calibrate (`calibration.json`), and scores.
+        """Calibrates where there is something to calibrate (`calibration.json`), and scores; of a classifier also
+        `coverage.json`.
 
         Raises:
             InputError: A row is malformed, or a metric is none that can be measured.
@@ -165,7 +167,25 @@ class Measure:
                 for name, t in (("before", 1.0), ("after", temperature))
             },
         }
+        chances = {key: softmax(row / temperature) for key, row in logits.items()}
+        write_coverage(self.model_dir / COVERAGE_FILE, self.recipe.name, self._coverage(chances, validation))
         return {key: labels[int(row.argmax())] for key, row in logits.items()}, settings
+
+    def _coverage(self, chances: dict[int, npt.NDArray[Any]], validation: Validation) -> list[Coverage]:
+        """On the rows of each score.
+
+        Args:
+            chances: `id` of a row → calibrated probability of each label.
+            validation: The rows.
+        """
+        found = []
+        for part in self.recipe.scores:
+            rows = selected(validation[part.data], part)
+            best = [chances[id(row)] for row in rows]
+            right = [self.recipe.labels[int(p.argmax())] == row["label"] for p, row in zip(best, rows, strict=True)]
+            title = part.title or part.data
+            found.append(Coverage.of([float(p.max()) for p in best], right, data=part.data, title=title))
+        return found
 
     def _answers(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:
         with_types = not (self.model_dir / ADAPTER).is_file()

@@ -24,7 +24,7 @@ from tests.demos.site import inside_a_loop
 
 DEMOS = discover()
 FOLDER = Path(demos.__path__[0])
-DRAWN = [path for path in (FOLDER / "assets").glob("*.js") if path.stem not in ("page", "drawn", "restore")]
+DRAWN = [path for path in (FOLDER / "assets").glob("*.js") if path.stem not in ("page", "drawn", "chart", "restore")]
 TEMPLATES = list((FOLDER / "assets").glob("*.html"))
 
 
