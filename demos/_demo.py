@@ -24,6 +24,7 @@ from llm_core.engine import Engine
 from llm_core.errors import UnknownModelError
 from llm_core.session import Task
 from llm_core.settings import Settings
+from llm_core.speed import Speedometer
 
 LoadUpdate = tuple[tuple[Block, ...], Callable[[], tuple[Any, ...]]]
 """Components and the function that gives their new values."""
@@ -34,6 +35,8 @@ class DemoContext:
     """What tabs are built with."""
 
     engine: Engine
+    speeds: Speedometer | None = None
+    """How fast the models are here, where that is measured."""
     on_load: list[LoadUpdate] = field(default_factory=list)
     """What to bring up to date whenever a visitor opens the page; tabs add to it while they are built."""
 
@@ -76,8 +79,8 @@ class Demo:
     """Place among the tabs."""
     icon: str
     """One character before the title."""
-    task: Task[Any, Any]
-    """What the tab shows."""
+    task: Task[Any, Any] | None
+    """What the tab shows; ``None``: a page about the models, which runs none."""
     build: Callable[[DemoContext], None]
     """Creates the tab's components and events inside the current Gradio context."""
     endpoint: Callable[[DemoContext], Callable[..., Any]]

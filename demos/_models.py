@@ -58,6 +58,12 @@ def size_of(spec: ModelSpec) -> str:
     )
 
 
+def parameters_of(ctx: DemoContext, spec: ModelSpec) -> tuple[int, str]:
+    """How many parameters answer, those of the model that an entry adapts included; and in words."""
+    number = spec.parameters + (ctx.catalog[spec.base].parameters if spec.base else 0)
+    return number, f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
+
+
 def _menu_label(spec: ModelSpec, reason: str) -> str:
     label = f"{spec.title} · {size_of(spec)} · {spec.licence}"
     return f"✕ {label} ({reason})" if reason else label
@@ -66,23 +72,15 @@ def _menu_label(spec: ModelSpec, reason: str) -> str:
 def _facts(ctx: DemoContext, spec: ModelSpec) -> str:
     first_of_each = {score.title or score.data: score for score in reversed(spec.scores)}
     scores = [str(score) for score in reversed(first_of_each.values())]
-    facts = [f"{_count(spec.parameters + _adapted(ctx, spec))} parameters", spec.licence, *scores[:2]]
+    facts = [f"{parameters_of(ctx, spec)[1]} parameters", spec.licence, *scores[:2]]
     if spec.training_data_licence:
         facts.append(spec.training_data_licence)
     return " · ".join(plain(fact) for fact in facts)
 
 
-def _count(number: int) -> str:
-    return f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
-
-
 def _named(ctx: DemoContext, spec: ModelSpec) -> str:
-    size = f"{_count(spec.parameters + _adapted(ctx, spec))} parameters"
+    size = f"{parameters_of(ctx, spec)[1]} parameters"
     return " · ".join((f"**{plain(spec.title)}**", size, *(plain(str(score)) for score in spec.scores[:1])))
-
-
-def _adapted(ctx: DemoContext, spec: ModelSpec) -> int:
-    return ctx.catalog[spec.base].parameters if spec.base else 0
 
 
 def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> list[ModelSpec]:

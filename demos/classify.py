@@ -145,7 +145,7 @@ def ready_sets(ctx: DemoContext) -> list[str]:
 
 def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...]:
     """Entries for the model menu: those trained for the label set, or those that embed."""
-    specs = ctx.catalog.for_task(DEMO.task.name)
+    specs = ctx.catalog.for_task(TASK.name)
     return tuple(spec for spec in specs if (spec.label_set == label_set if mode == READY else spec.head == "embedding"))
 
 
