@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Updates = Mapping[Block, Any]
 Handler = Callable[..., AsyncGenerator[Updates, None]]
+Steps = Callable[["DemoContext", "Wiring", str, CancelToken, tuple[Any, ...]], AsyncGenerator[Updates, None]]
+"""What a run does between its start and its end: gets the client, what withdraws it, and the components' values, model
+first."""
 STOP_SECONDS = 2.0
 """Longest time Stop waits for the run to end; it ends by itself later, if the machine is that busy."""
 
@@ -50,6 +53,8 @@ class Wiring:
     """The frame that these components are in; ``None`` where a link cannot hold their values."""
     runs: dict[str, CancelToken] = field(default_factory=dict)
     """What is running, by browser session: one run a session and tab."""
+    steps: Steps | None = None
+    """For what is more than one request; it then parses and shows by itself."""
 
 
 def client_of(request: gr.Request | None) -> str:
@@ -69,20 +74,12 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
     async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
         session, cancel = client_of(request), CancelToken()
         await end_earlier(request)
+        wiring.runs[session] = cancel
+        steps = (wiring.steps or _one_request)(ctx, wiring, session, cancel, (model_id, *values))
         try:
-            # Reading a file takes a while, here and at the end: other visitors' events must not wait for it.
-            fields, parsed = await asyncio.to_thread(_request, wiring, values)
-            wiring.runs[session] = cancel
-            address = link(wiring.place, [model_id, *values]) if wiring.place else ""
-            shown = describe_usage(ctx, wiring.task, fields, model_id, address)
-            yield {**_started(wiring), wiring.usage: shown}
-            run = functools.partial(ctx.engine.run, wiring.task, parsed, model_id=model_id, client=session)
-            async with contextlib.aclosing(follow(run, cancel)) as views:
-                async for view in views:
-                    if view.stats is None:
-                        yield _shown(ctx, wiring, view, values)
-                    else:
-                        yield await asyncio.to_thread(_shown, ctx, wiring, view, values)
+            async with contextlib.aclosing(steps) as updates:
+                async for update in updates:
+                    yield update
         except CancelledError:
             yield _stopped(wiring)
         except Exception as error:
@@ -92,6 +89,24 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
                 del wiring.runs[session]
 
     return handle
+
+
+async def _one_request(
+    ctx: DemoContext, wiring: Wiring, session: str, cancel: CancelToken, given: tuple[Any, ...]
+) -> AsyncGenerator[Updates, None]:
+    model_id, *rest = given
+    values = tuple(rest)
+    # Reading a file takes a while, here and at the end: other visitors' events must not wait for it.
+    fields, parsed = await asyncio.to_thread(_request, wiring, values)
+    address = link(wiring.place, given) if wiring.place else ""
+    yield {**started(wiring), wiring.usage: describe_usage(ctx, wiring.task, fields, model_id, address)}
+    run = functools.partial(ctx.engine.run, wiring.task, parsed, model_id=model_id, client=session)
+    async with contextlib.aclosing(follow(run, cancel)) as views:
+        async for view in views:
+            if view.stats is None:
+                yield _shown(ctx, wiring, view, values)
+            else:
+                yield await asyncio.to_thread(_shown, ctx, wiring, view, values)
 
 
 def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any], Any]:
@@ -117,22 +132,23 @@ def make_stopper(wiring: Wiring) -> Callable[[gr.Request], Awaitable[None]]:
 
 def _stopped(wiring: Wiring) -> dict[Block, Any]:
     """What Stop leaves: the partial answer, and a page ready for the next request."""
-    return {**_status(wiring, say("status.stopped")), wiring.stop: gr.update(interactive=False)}
+    return {**status_line(wiring, say("status.stopped")), wiring.stop: gr.update(interactive=False)}
 
 
 def cleared(wiring: Wiring) -> dict[Block, Any]:
     """What Clear leaves of the parts that all tabs have."""
     emptied: dict[Block, Any] = {wiring.message: "", wiring.usage: "", wiring.stop: gr.update(interactive=False)}
-    return {**_status(wiring, say("status.ready")), **emptied}
+    return {**status_line(wiring, say("status.ready")), **emptied}
 
 
-def _started(wiring: Wiring) -> dict[Block, Any]:
-    return {**_status(wiring, say("status.running")), wiring.message: "", wiring.stop: gr.update(interactive=True)}
+def started(wiring: Wiring) -> dict[Block, Any]:
+    """What a run shows first: that it goes on, and no message of an earlier one."""
+    return {**status_line(wiring, say("status.running")), wiring.message: "", wiring.stop: gr.update(interactive=True)}
 
 
 def _failed(wiring: Wiring, error: Exception) -> dict[Block, Any]:
     return {
-        **_status(wiring, say("status.ready")),
+        **status_line(wiring, say("status.ready")),
         wiring.message: explain(error),
         wiring.stop: gr.update(interactive=False),
     }
@@ -152,5 +168,6 @@ def _shown(ctx: DemoContext, wiring: Wiring, view: View, values: tuple[Any, ...]
     return {**updates, **done, wiring.stop: gr.update(interactive=False)}
 
 
-def _status(wiring: Wiring, state: str) -> dict[Block, Any]:
+def status_line(wiring: Wiring, state: str) -> dict[Block, Any]:
+    """One part in words, no figures."""
     return dict(zip(wiring.status, (state, "", "", ""), strict=True))

@@ -20,7 +20,7 @@ from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
 
 _ASSETS = Path(__file__).with_name("assets")
-_STYLES = ("page", "pairs", "mentions", "poem", "completions", "usage", "tokens", "stress")
+_STYLES = ("page", "pairs", "mentions", "poem", "completions", "usage", "tokens", "stress", "compare")
 _FONTS = (
     "Inter",
     "system-ui",

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -49,6 +49,13 @@ class View:
     """Whether anything has arrived since the view before."""
     shown: int = 0
     """How often its text or result has been shown."""
+    error: Exception | None = None
+    """What ended it before it was complete; see `follow_each`."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.stats is not None or self.error is not None
 
     @property
     def text(self) -> str:
@@ -97,6 +104,41 @@ async def follow(run: Run, cancel: CancelToken | None = None) -> AsyncGenerator[
             yield view
     finally:
         cancel.cancel()
+
+
+async def follow_each(runs: Sequence[Run], cancel: CancelToken) -> AsyncGenerator[list[View], None]:
+    """Follow several requests at once; yield the views of all, in order, until each has ended.
+
+    What one of them raises is in its view and ends none of the others. Withdrawing `cancel`, or closing the generator,
+    withdraws them all.
+    """
+    views, news = [View() for _ in runs], asyncio.Event()
+
+    async def keep(place: int, run: Run) -> None:
+        try:
+            async with contextlib.aclosing(follow(run, cancel.child())) as seen:
+                async for view in seen:
+                    views[place] = view
+                    news.set()
+        except Exception as error:
+            views[place].error = error
+        news.set()
+
+    tasks = [asyncio.create_task(keep(place, run)) for place, run in enumerate(runs)]
+    try:
+        while True:
+            await news.wait()
+            news.clear()
+            ended = all(view.ended for view in views)
+            yield views
+            if ended:
+                return
+            await asyncio.sleep(COALESCE_SECONDS)
+    finally:
+        cancel.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _collect(arrivals: Arrivals, not_before: float) -> list[Event | BaseException]:

@@ -9,9 +9,11 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._compare import ComparePanel, Plan
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._i18n import say, strings
+from demos._outcomes import Labels
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
@@ -117,6 +119,12 @@ def build(ctx: DemoContext) -> None:
         bench.examples(
             [sample for _, sample in samples], [mode, label_set, labels, examples, text], [name for name, _ in samples]
         )
+        compare = ComparePanel(
+            bench,
+            [f"label_set={name}" for name in sets],
+            also=lambda mode, label_set: serving(ctx, OWN_LABELS, label_set),
+            adapt=lambda spec, fields: asked_of(ctx, spec, fields),
+        )
 
     def render(view: View, *values: Any) -> Updates:
         return {bars: view.result.scores, remark: describe(view.result), stress.view: ""}
@@ -125,6 +133,7 @@ def build(ctx: DemoContext) -> None:
     outputs = [bars, remark, stress.view]
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     stress.connect(fields, to_request)
+    compare.connect(fields, to_request, lambda request, result: Labels(result.label, result.scores))
     mode.change(_fields_of, mode, [label_set, labels, examples], queue=False, **PRIVATE)
 
 
@@ -156,6 +165,17 @@ def to_request(mode: str, label_set: str, labels: str, examples: str, text: str)
     if mode == OWN_EXAMPLES:
         return {"text": text, "examples": parse_examples(examples)}
     return {"text": text, "label_set": label_set}
+
+
+def asked_of(ctx: DemoContext, spec: ModelSpec | None, fields: Mapping[str, Any]) -> Plan:
+    """How a column of a comparison asks: a model without labels of its own gets those of the label set."""
+    name = fields.get("label_set")
+    if name is None:
+        return TASK, fields
+    if spec is None or spec.label_set:
+        return TASK, {"text": fields["text"], "label_set": name}
+    labels = next((list(each.labels) for each in ctx.catalog.for_task(DEMO.task.name, name)), [])
+    return TASK, {"text": fields["text"], "labels": labels}
 
 
 def split_labels(written: str) -> list[str]:

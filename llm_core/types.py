@@ -24,6 +24,7 @@ class CancelToken:
 
     def __init__(self, allowed_seconds: float | None = None) -> None:
         self._event = threading.Event()
+        self._children: list[CancelToken] = []
         self._allowed_seconds = 0.0
         self._deadline: float | None = None
         if allowed_seconds is not None:
@@ -37,6 +38,16 @@ class CancelToken:
     def cancel(self) -> None:
         """Withdraw the request; safe to call from any thread, any number of times."""
         self._event.set()
+        for child in tuple(self._children):
+            child.cancel()
+
+    def child(self) -> CancelToken:
+        """A token with a deadline of its own that is withdrawn with this one, but not the other way round."""
+        child = CancelToken()
+        self._children.append(child)
+        if self.cancelled:  # in the meantime, perhaps
+            child.cancel()
+        return child
 
     @property
     def cancelled(self) -> bool:

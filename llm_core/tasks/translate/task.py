@@ -57,7 +57,7 @@ class TranslateTask:
         if pair not in model.language_pairs():
             raise InputError("target", f"{session.spec.title} has no translation from {pair[0]} to {pair[1]}")
         back = _reverse(session, model, pair) if request.back_translation else None
-        wishes = Wishes(_glossary(request, pair), request.alternatives, request.alignment)
+        wishes = Wishes(_glossary(request, pair), request.alternatives, request.alignment, request.beam_size)
         translator = SentenceTranslator(
             model, source, request.target, wishes, session.cancel, detect=request.source == AUTO
         )
