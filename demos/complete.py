@@ -12,9 +12,11 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._compare import ComparePanel
 from demos._completions import completions_view, describe_completions, describe_draft, let_accept
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
+from demos._outcomes import Words
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.errors import BackendError
@@ -40,6 +42,8 @@ EXAMPLES = {
         "        self.items.append(item)\n\n    def pop(self):\n"
     ),
 }
+SETTINGS = ("temperature=0.8", "candidates=1", "candidates=4", "max_new_tokens=32")
+"""To compare with."""
 ASK = "ask"
 QUESTIONS = {
     "Explain": ("explain_code", EXAMPLES["Is it a palindrome?"] + "    return text == text[::-1]\n"),
@@ -78,6 +82,7 @@ def _build_completion(ctx: DemoContext) -> None:
         with bench.results():
             completions = completions_view("complete-completions")
         bench.examples([[code] for code in EXAMPLES.values()], [prefix], list(EXAMPLES))
+        compare = ComparePanel(bench, SETTINGS)
     let_accept(completions, prefix)
 
     def to_request(prefix: str, suffix: str, count: int, longest: int, language: str, doctests: bool) -> dict[str, Any]:
@@ -98,13 +103,9 @@ def _build_completion(ctx: DemoContext) -> None:
         checks = checked(view.result, prefix, suffix or "", python=language == PYTHON, run_doctests=run)
         return {completions: describe_completions(prefix, view.result, checks)}
 
-    bench.connect(
-        inputs=[prefix, suffix, count, longest, language, doctests],
-        outputs=[completions],
-        to_request=to_request,
-        render=render,
-        restart=[typed.click],
-    )
+    inputs = [prefix, suffix, count, longest, language, doctests]
+    bench.connect(inputs=inputs, outputs=[completions], to_request=to_request, render=render, restart=[typed.click])
+    compare.connect(inputs, to_request, lambda request, result: Words(result.text, code=True), code=True)
 
 
 def _build_questions(ctx: DemoContext) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._marks import marked
 from demos._mentions import describe_mentions, mentions_view
+from demos._outcomes import Spans
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.tasks.entities import KINDS, TASK, EntitiesResult
@@ -62,16 +64,26 @@ def build(ctx: DemoContext) -> None:
         with bench.details():
             counted = mentions_view("entities-counted")
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
+        compare = ComparePanel(bench)
 
     def render(view: View, text: str) -> Updates:
         return {shown: mark_entities(text, view.result), counted: describe_mentions(view.result)}
 
-    bench.connect(inputs=[text], outputs=[shown, counted], to_request=lambda text: {"text": text}, render=render)
+    def to_request(text: str) -> dict[str, str]:
+        return {"text": text}
+
+    bench.connect(inputs=[text], outputs=[shown, counted], to_request=to_request, render=render)
+    compare.connect([text], to_request, lambda request, result: Spans(request.text, spans_of(result)))
+
+
+def spans_of(result: EntitiesResult) -> list[tuple[int, int, str]]:
+    """Places and types."""
+    return [(entity.start, entity.end, entity.label) for entity in result.entities]
 
 
 def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:
     """The whole text, each entity with its type."""
-    return marked(text, ((entity.start, entity.end, entity.label) for entity in result.entities))
+    return marked(text, spans_of(result))
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._compare import ComparePanel, Plan
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._marks import marked
+from demos._outcomes import Labels
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import Workbench
+from llm_core.catalog import ModelSpec
+from llm_core.tasks.classify import TASK as CLASSIFY
 from llm_core.tasks.sentiment import TASK, SentimentResult
 
 COLOURS = {"positive": "#10b981", "neutral": "#94a3b8", "negative": "#ef4444"}
@@ -42,6 +46,8 @@ def build(ctx: DemoContext) -> None:
         with bench.details():
             stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
+        embedding = [spec for spec in ctx.catalog.for_task(CLASSIFY.name) if spec.head == "embedding"]
+        compare = ComparePanel(bench, also=lambda: embedding, adapt=asked_of)
 
     def render(view: View, text: str) -> Updates:
         return {whole: view.result.scores, sentences: mark_sentences(text, view.result), stress.view: ""}
@@ -51,6 +57,14 @@ def build(ctx: DemoContext) -> None:
 
     bench.connect(inputs=[text], outputs=[whole, sentences, stress.view], to_request=to_request, render=render)
     stress.connect([text], to_request)
+    compare.connect([text], to_request, lambda request, result: Labels(result.label, result.scores))
+
+
+def asked_of(spec: ModelSpec | None, fields: Mapping[str, Any]) -> Plan:
+    """How a column of a comparison asks: a model without labels of its own compares the text with their names."""
+    if spec is None or spec.head != "embedding":
+        return TASK, fields
+    return CLASSIFY, {**fields, "labels": list(COLOURS)}
 
 
 def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:
