@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.blocks import Block
 
+from demos._history import describe_run
 from demos._i18n import say
 from demos._messages import describe_phase, describe_stats, explain
 from demos._stream import View, follow
@@ -106,7 +107,19 @@ async def _one_request(
             if view.stats is None:
                 yield _shown(ctx, wiring, view, values)
             else:
-                yield await asyncio.to_thread(_shown, ctx, wiring, view, values)
+                shown = await asyncio.to_thread(_shown, ctx, wiring, view, values)
+                yield {**shown, **_remembered(ctx, wiring, fields, address, view)}
+
+
+def _remembered(
+    ctx: DemoContext, wiring: Wiring, fields: Mapping[str, Any], address: str, view: View
+) -> dict[Block, Any]:
+    """What the visitor's browser keeps of a finished run."""
+    if ctx.history is None or wiring.place is None or view.stats is None:
+        return {}
+    title = ctx.title_of(view.stats.model_id)
+    record = view.result.record()
+    return {ctx.history: describe_run(wiring.place, wiring.task, fields, address, title, view.stats, record)}
 
 
 def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any], Any]:

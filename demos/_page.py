@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from demos._api import publish
 from demos._demo import DemoContext, discover
+from demos._history import history_view
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
 from demos._workbench import PRIVATE
@@ -20,7 +21,7 @@ from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
 
 _ASSETS = Path(__file__).with_name("assets")
-_STYLES = ("page", "pairs", "mentions", "poem", "completions", "usage", "tokens", "stress", "compare")
+_STYLES = ("page", "pairs", "mentions", "poem", "completions", "usage", "tokens", "stress", "compare", "history")
 _FONTS = (
     "Inter",
     "system-ui",
@@ -40,11 +41,11 @@ _SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
 
 def build_page(engine: Engine) -> gr.Blocks:
     """The whole page on an engine; launch it with `launch_options`."""
-    ctx = DemoContext(engine)
     page: gr.Blocks = gr.Blocks(
         title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
     )
     with page:
+        ctx = DemoContext(engine, history=history_view())
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="menu"):
@@ -52,6 +53,7 @@ def build_page(engine: Engine) -> gr.Blocks:
                 demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
         for demo in discover():
             publish(ctx, demo)
+        ctx.history.render()
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
     # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.

@@ -19,6 +19,8 @@ from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progre
 
 COALESCE_SECONDS = 0.04
 """Shortest time between two views: 25 a second look fluent, and 160 tokens a second are not slowed by messages."""
+COALESCE_EACH_SECONDS = 0.12
+"""The same where several requests are shown at once: a browser on a busy machine draws no more in time."""
 HEARTBEAT_SECONDS = 0.25
 """Longest time without a view: Gradio notices that a client has gone only when a generator yields."""
 
@@ -133,7 +135,7 @@ async def follow_each(runs: Sequence[Run], cancel: CancelToken) -> AsyncGenerato
             yield views
             if ended:
                 return
-            await asyncio.sleep(COALESCE_SECONDS)
+            await asyncio.sleep(COALESCE_EACH_SECONDS)
     finally:
         cancel.cancel()
         for task in tasks:

@@ -157,6 +157,7 @@ class Workbench:
         place = self.place if linkable else None
         wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop, self.usage, place)
         self._wiring, self._shared = wiring, [self.message, *self.status, self.stop, self.usage]
+        self._shared += [self.ctx.history] if self.ctx.history is not None else []
         self._on([self.run.click, *submit], wiring, inputs, outputs)
         if restart:
             self._on(restart, wiring, inputs, outputs, trigger_mode="multiple")

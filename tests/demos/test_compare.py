@@ -81,7 +81,7 @@ def panel(engine: Engine) -> Panel:
 
 
 def test_columns_stream_and_end_with_times_and_differences(panel: Panel, engine: Engine) -> None:
-    updates = asyncio.run(panel.run("auto", "", "writer", "temperature=0", "", ""))
+    updates = asyncio.run(panel.run("auto", "", "writer", "temperature=0", "", "", tokens=100))
     shown = panel.shown(updates)
     first_texts = [
         "".join(p for p, _ in s["columns"][0]["outcome"]["pieces"]) for s in shown if s["columns"][0]["outcome"]
@@ -91,7 +91,7 @@ def test_columns_stream_and_end_with_times_and_differences(panel: Panel, engine:
     assert last["done"] and [column["state"] for column in last["columns"]] == ["done", "done"]
     assert [column["settings"] for column in last["columns"]] == ["", "temperature=0"]
     assert all(
-        column["tokens"] == 20 and column["total"] > 0 and column["title"] == "writer" for column in last["columns"]
+        column["tokens"] == 100 and column["total"] > 0 and column["title"] == "writer" for column in last["columns"]
     )
     assert last["columns"][1]["outcome"]["share"] == 1.0, "an echo says the same"
     assert updates[-1][panel.wiring.status[0]].startswith(say("status.done"))
