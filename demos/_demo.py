@@ -43,6 +43,9 @@ class DemoContext:
     restorable: list[tuple[str, tuple[Block, ...]]] = field(default_factory=list)
     """Frames that a link may fill: name, and the components in the order of the link's values."""
 
+    history: Block | None = None
+    """Where finished runs are sent, for the visitor's browser to keep; see `_history`."""
+
     @property
     def catalog(self) -> Catalog:
         """What models exist."""

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from demos._api import FURTHER, publish
 from demos._demo import DemoContext, discover
+from demos._history import history_view
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
 from demos._workbench import PRIVATE
@@ -52,6 +53,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
         title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
     )
     with page:
+        ctx = DemoContext(engine, history=history_view())
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
@@ -61,6 +63,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
             publish(ctx, demo.slug)
         for name in FURTHER:
             publish(ctx, name)
+        ctx.history.render()
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
     # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.

@@ -220,7 +220,7 @@ class Engine:
             calls = [(task, request) for request in requests]
         results: list[Any] = []
         for each, request in calls:
-            part = CancelToken(whole=cancel)
+            part = cancel.child() if cancel else None
             for event in self.run(each, request, model_id=model_id, client=client, cancel=part):
                 if isinstance(event, Completed):
                     results.append(event.result)

@@ -14,8 +14,17 @@ from llm_core.errors import InputError
 from llm_core.settings import Settings
 
 NAMES = (
-    "startup", "decoding", "writing", "own_decoding", "encoding", "translation", "models", "training", "cancel", "memory",
-)  # fmt: skip
+    "startup",
+    "decoding",
+    "writing",
+    "own_decoding",
+    "encoding",
+    "translation",
+    "models",
+    "training",
+    "cancel",
+    "memory",
+)
 ON_REQUEST = ("gpu",)
 """Only when named: these need what not every machine has."""
 
