@@ -91,4 +91,4 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
     return models
 
 
-DEMO = Demo(slug="models", order=90, icon="▦", task=None, build=build, endpoint=endpoint)
+DEMO = Demo(slug="models", order=95, icon="▦", task=None, build=build, endpoint=endpoint)
