@@ -6,7 +6,7 @@ const STATIONS = [
   ["tokenizer", ["hood-text", "hood-pieces"]],
   ["pretraining", ["hood-learning"], ".curve"],
   ["finetuning", ["sentiment"]],
-  ["evaluation", ["hood-learning"], ".scores"],
+  ["measuring", ["hood-learning"], ".scores"],
   ["inference", ["hood-text", "hood-sampling"]],
 ];
 const PASS = [

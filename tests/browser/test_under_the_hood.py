@@ -138,7 +138,7 @@ def test_the_learning_of_a_model_is_replayed(visit: Page) -> None:
     view = visit.locator("#hood-learning-view")
     expect(view.locator(".where")).to_contain_text("Step 950")
     expect(view.locator("dd").first).to_contain_text("there was a little girl")
-    steps = view.get_by_label("Step")
+    steps = view.get_by_role("slider", name="Step")
     steps.fill("0")
     expect(view.locator(".where")).to_contain_text("random numbers")
     expect(view.locator("dd").first).to_contain_text("rancerance")
@@ -187,7 +187,7 @@ def test_the_worked_example_shows_formula_and_numbers_step_by_step(visit: Page) 
     sentence = visit.locator("#hood-walk-sentence").locator("input, textarea")
     sentence.fill("I like dragons")
     sentence.press("Enter")
-    expect(visit.get_by_role("alert").filter(has_text="must be made of")).to_be_visible()
+    expect(visit.locator(".block.problem").filter(has_text="must be made of")).to_be_visible()
     expect(numbers.locator("figcaption")).to_have_count(2)
 
 
