@@ -135,6 +135,8 @@ def test_tools_are_described_for_assistants(site: Site) -> None:
         "generate",
         "poem",
         "under_the_hood",
+        "explain",
+        "models",
     }
     for tool in tools.values():
         assert len(tool["description"]) > 20
