@@ -26,7 +26,7 @@ from demos._handler import Updates, Wiring, started, status_line
 from demos._i18n import say
 from demos._messages import reason
 from demos._models import disk_bytes, in_bytes, measured, menu_choices, unavailable
-from demos._outcomes import Labels, Outcome, Spans, Words, compared, draft
+from demos._outcomes import Labels, Outcome, Spans, Words, compared, draft, outcome_of
 from demos._stream import View, follow_each
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
@@ -86,7 +86,7 @@ class ComparePanel:
         self,
         inputs: Sequence[Component],
         to_request: Callable[..., Fields],
-        outcome: Callable[[Any, Any], Outcome],
+        outcome: Callable[[Any, Any], Outcome] | None = None,
         *,
         code: bool = False,
     ) -> None:
@@ -95,10 +95,11 @@ class ComparePanel:
         Args:
             inputs: Components whose values are the request, as in `Workbench.connect`.
             to_request: As there.
-            outcome: What a request and its result come down to.
+            outcome: What a request and its result come down to, where that is not as `outcome_of` has it.
             code: Whether what streams is code.
         """
-        self._to_request, self._outcome, self._code = to_request, outcome, code
+        self._to_request, self._code = to_request, code
+        self._outcome = outcome or functools.partial(outcome_of, self.bench.task.name)
         own = {"message": self.message, "status": self.status, "stop": self.stop, "steps": self._steps}
         self.wiring = self.bench.connect_panel(self.run, self.stop, own, [*self._menus(), *inputs], [self.view])
         for chooser in self.bench.choosers:
@@ -274,6 +275,15 @@ class ComparePanel:
 
     def _draft(self, column: Column, view: View) -> dict[str, Any] | None:
         return draft(view.text, self._code) if view.text else None
+
+
+def drawn_answer(ctx: DemoContext, task: Task[Any, Any], request: Any, view: View) -> str:
+    """Value of a view that shows what one model answers: a comparison of one."""
+    spec = ctx.catalog[view.stats.model_id] if view.stats else None
+    outcome = compared([outcome_of(task.name, request, view.result)])[0] if view.stats else None
+    drawn = outcome or (draft(view.text, task.name == "complete") if view.text else None)
+    column = {**_facts(ctx, task, Column(AS_SET, spec)), **_state(view), "outcome": drawn}
+    return encoded({"columns": [column], "done": view.ended})
 
 
 def parse_settings(written: str) -> dict[str, Any]:

@@ -86,8 +86,8 @@ class Demo:
     """What the tab shows; ``None``: a page about the models, which runs none."""
     build: Callable[[DemoContext], None]
     """Creates the tab's components and events inside the current Gradio context."""
-    endpoint: Callable[[DemoContext], Callable[..., Any]]
-    """Makes the public function of the same name, see `_api`."""
+    endpoint: Callable[[DemoContext], Callable[..., Any]] | None
+    """Makes the public function of the same name, see `_api`; ``None``: there is nothing to ask it for."""
     within: str = ""
     """Slug of the tab that shows it as one of its views; empty: it has a tab of its own."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,19 @@ def strings(language: str) -> Mapping[str, str]:
     return dict(_flattened(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
-def translations() -> gr.I18n:
-    """What `launch` needs to translate the page."""
-    return gr.I18n(**{locale: _with_tables(strings(language)) for locale, language in _LOCALES.items()})
+def translations(own: Callable[[str], Mapping[str, str]] = lambda language: {}) -> gr.I18n:
+    """What `launch` needs to translate the page.
+
+    Args:
+        own: The owner's strings in a language, by key; see `own_string`.
+    """
+    known = {language: {**_with_tables(strings(language)), **own(language)} for language in set(_LOCALES.values())}
+    return gr.I18n(**{locale: known[language] for locale, language in _LOCALES.items()})
+
+
+def own_string(key: str) -> I18nData:
+    """A string that the owner of the page wrote, and `translations` was given."""
+    return I18nData(key)
 
 
 def t(key: str) -> I18nData:

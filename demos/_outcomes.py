@@ -49,6 +49,20 @@ class Spans:
 Outcome = Labels | Words | Spans
 
 
+def outcome_of(task: str, request: Any, result: Any) -> Outcome:
+    """What a request of a task and its result come down to."""
+    match task:
+        case "classify" | "sentiment":
+            return Labels(result.label, result.scores)
+        case "entities":
+            return Spans(request.text, [(entity.start, entity.end, entity.label) for entity in result.entities])
+        case "answer":
+            return Words(result.answer, result.score)
+        case "complete":
+            return Words(result.text, code=True)
+    return Words(result.text)
+
+
 def compared(outcomes: Sequence[Outcome | None]) -> list[dict[str, Any] | None]:
     """What to draw of each outcome, with its differences; ``None`` stays where there is none."""
     there = [outcome for outcome in outcomes if outcome is not None]

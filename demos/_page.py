@@ -16,6 +16,7 @@ from demos._demo import DemoContext, discover
 from demos._history import history_view
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
+from demos._tour import tour_strings
 from demos._workbench import PRIVATE
 from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
@@ -58,7 +59,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for demo in (demo for demo in discover() if not demo.within):
                 demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
-        for demo in discover():
+        for demo in (demo for demo in discover() if demo.endpoint is not None):
             publish(ctx, demo.slug)
         for name in FURTHER:
             publish(ctx, name)
@@ -89,7 +90,7 @@ def launch_options() -> dict[str, Any]:
         "theme": _theme(),
         "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
-        "i18n": translations(),
+        "i18n": translations(tour_strings),
         "footer_links": ["api", "settings"],
         "run_history": False,
         "share": False,

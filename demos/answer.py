@@ -16,7 +16,6 @@ from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say
 from demos._messages import explain
-from demos._outcomes import Words
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
 from llm_core.errors import InputError
@@ -106,7 +105,7 @@ def build(ctx: DemoContext) -> None:
         submit=[question.submit],
     )
     why.connect([question, context], lambda question, context: {"question": question, "text": context})
-    compare.connect([question, context], to_request, lambda request, result: Words(result.answer, result.score))
+    compare.connect([question, context], to_request)
     upload.upload(_read_upload, upload, [context, bench.message], queue=False, **PRIVATE)
     BatchPanel(bench)
 

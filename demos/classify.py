@@ -16,7 +16,6 @@ from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say, strings
-from demos._outcomes import Labels
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
@@ -142,7 +141,7 @@ def build(ctx: DemoContext) -> None:
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     explain.connect(fields, to_explain)
     stress.connect(fields, to_request)
-    compare.connect(fields, to_request, lambda request, result: Labels(result.label, result.scores))
+    compare.connect(fields, to_request)
     BatchPanel(bench, [mode, label_set, labels, examples], label_fields)
     mode.change(_fields_of, mode, [label_set, labels, examples, explain.button], queue=False, **PRIVATE)
 

@@ -17,7 +17,6 @@ from demos._compare import ComparePanel
 from demos._completions import completions_view, describe_completions, describe_draft, let_accept
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
-from demos._outcomes import Words
 from demos._stream import View
 from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
@@ -126,7 +125,7 @@ def _build_completion(ctx: DemoContext) -> None:
     inputs = [prefix, suffix, count, longest, probabilities, language, doctests]
     outputs = [completions, tokens]
     bench.connect(inputs=inputs, outputs=outputs, to_request=to_request, render=render, restart=[typed.click])
-    compare.connect(inputs, to_request, lambda request, result: Words(result.text, code=True), code=True)
+    compare.connect(inputs, to_request, code=True)
     BatchPanel(bench, [longest, language], lambda longest, language: {"max_new_tokens": longest, "language": language})
 
 

@@ -15,7 +15,6 @@ from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
 from demos._mentions import describe_mentions, mentions_view
-from demos._outcomes import Spans
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.tasks.entities import KINDS, TASK, EntitiesResult
@@ -81,18 +80,13 @@ def build(ctx: DemoContext) -> None:
 
     bench.connect(inputs=[text], outputs=[shown, counted, explain.view], to_request=to_request, render=render)
     explain.connect([text], to_request)
-    compare.connect([text], to_request, lambda request, result: Spans(request.text, spans_of(result)))
+    compare.connect([text], to_request)
     BatchPanel(bench)
-
-
-def spans_of(result: EntitiesResult) -> list[tuple[int, int, str]]:
-    """Places and types."""
-    return [(entity.start, entity.end, entity.label) for entity in result.entities]
 
 
 def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:
     """The whole text, each entity with its type."""
-    return marked(text, spans_of(result))
+    return marked(text, ((entity.start, entity.end, entity.label) for entity in result.entities))
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

@@ -15,7 +15,6 @@ from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
-from demos._outcomes import Labels
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import Workbench
@@ -66,7 +65,7 @@ def build(ctx: DemoContext) -> None:
     bench.connect(inputs=[text], outputs=outputs, to_request=to_request, render=render)
     explain.connect([text], to_request)
     stress.connect([text], to_request)
-    compare.connect([text], to_request, lambda request, result: Labels(result.label, result.scores))
+    compare.connect([text], to_request)
     BatchPanel(bench)
 
 

@@ -21,7 +21,6 @@ from demos._languages import (
     target_choices,
     turned,
 )
-from demos._outcomes import Words
 from demos._pairs import describe_pairs, let_choose, pairs_view
 from demos._stream import View
 from demos._translate_file import build_file_view
@@ -88,7 +87,7 @@ def _build_text_view(ctx: DemoContext) -> None:
 
     inputs = [text, *both, *options]
     bench.connect(inputs=inputs, outputs=[result, view, *facts], to_request=to_request, render=render)
-    compare.connect(inputs, to_request, lambda request, result: Words(result.text))
+    compare.connect(inputs, to_request)
     follow_model(bench, menus)
     let_choose(view, result)
     menus.swap.click(

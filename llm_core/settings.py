@@ -47,5 +47,7 @@ class Settings(BaseSettings):
     """Requests that may wait for a device."""
     max_waiting_per_client: Annotated[int, Field(ge=1)] = 8
     """Of those, requests of one client."""
+    tour: Path | None = None
+    """TOML file of the page's guided tour; unset means the one that comes with the page, `demos/tours/default.toml`."""
     run_code: bool = False
     """Visitors may have the doctests of completed code run, in a sandbox that is no barrier to hostile code."""
