@@ -18,17 +18,20 @@ _ASSETS = Path(__file__).with_name("assets")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 
-def drawn_view(name: str, elem_id: str) -> gr.HTML:
+def drawn_view(name: str, elem_id: str, *helpers: str) -> gr.HTML:
     """The component; its value is what `encoded` gives, or empty.
 
     Args:
         name: Of the script, of the table of strings it may show, and of its class of styles.
         elem_id: Unique on the page.
+        helpers: Names of further scripts that it needs.
     """
     return gr.HTML(
         "",
         html_template=f'<div class="{name}-root"></div>',
-        js_on_load="\n".join((_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("drawn", name)),
+        js_on_load="\n".join(
+            (_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("drawn", *helpers, name)
+        ),
         apply_default_css=False,
         label=words(name),
         elem_id=elem_id,

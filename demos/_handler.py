@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from demos._stream import View, follow
 from demos._usage import Place, describe_usage, link
 from llm_core.errors import CancelledError
 from llm_core.session import Task
-from llm_core.types import CancelToken
+from llm_core.types import CancelToken, Event
 
 if TYPE_CHECKING:
     from demos._demo import DemoContext
@@ -44,12 +44,14 @@ class Wiring:
     status: Sequence[Block]
     """The four parts of the status line."""
     stop: Block
-    usage: Block
-    """Where it is shown how to ask for the same from elsewhere."""
+    usage: Block | None
+    """Where it is shown how to ask for the same from elsewhere, if it is."""
     place: Place | None
     """The frame that these components are in; ``None`` where a link cannot hold their values."""
     runs: dict[str, CancelToken] = field(default_factory=dict)
     """What is running, by browser session: one run a session and tab."""
+    serve: Callable[..., Generator[Event, None, None]] | None = None
+    """What runs the request; by default `Engine.run`, whose arguments it takes."""
 
 
 def client_of(request: gr.Request | None) -> str:
@@ -73,10 +75,9 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
             # Reading a file takes a while, here and at the end: other visitors' events must not wait for it.
             fields, parsed = await asyncio.to_thread(_request, wiring, values)
             wiring.runs[session] = cancel
-            address = link(wiring.place, [model_id, *values]) if wiring.place else ""
-            shown = describe_usage(ctx, wiring.task, fields, model_id, address)
-            yield {**_started(wiring), wiring.usage: shown}
-            run = functools.partial(ctx.engine.run, wiring.task, parsed, model_id=model_id, client=session)
+            yield {**_started(wiring), **_usage(ctx, wiring, fields, model_id, values)}
+            serve = wiring.serve or ctx.engine.run
+            run = functools.partial(serve, wiring.task, parsed, model_id=model_id, client=session)
             async with contextlib.aclosing(follow(run, cancel)) as views:
                 async for view in views:
                     if view.stats is None:
@@ -92,6 +93,15 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
                 del wiring.runs[session]
 
     return handle
+
+
+def _usage(
+    ctx: DemoContext, wiring: Wiring, fields: Mapping[str, Any], model_id: str, values: tuple[Any, ...]
+) -> dict[Block, Any]:
+    if wiring.usage is None:
+        return {}
+    address = link(wiring.place, [model_id, *values]) if wiring.place else ""
+    return {wiring.usage: describe_usage(ctx, wiring.task, fields, model_id, address)}
 
 
 def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any], Any]:
@@ -122,7 +132,9 @@ def _stopped(wiring: Wiring) -> dict[Block, Any]:
 
 def cleared(wiring: Wiring) -> dict[Block, Any]:
     """What Clear leaves of the parts that all tabs have."""
-    emptied: dict[Block, Any] = {wiring.message: "", wiring.usage: "", wiring.stop: gr.update(interactive=False)}
+    emptied: dict[Block, Any] = {wiring.message: "", wiring.stop: gr.update(interactive=False)}
+    if wiring.usage is not None:
+        emptied[wiring.usage] = ""
     return {**_status(wiring, say("status.ready")), **emptied}
 
 
@@ -142,14 +154,14 @@ def _shown(ctx: DemoContext, wiring: Wiring, view: View, values: tuple[Any, ...]
     if not view.changed:
         return {wiring.stop: gr.update()}
     updates: dict[Block, Any] = {}
-    if view.texts or view.stats is not None:
+    if view.texts or view.result is not None:
         updates |= wiring.render(view, *values)
         view.shown += 1
     if view.stats is None:
         return {**updates, wiring.status[0]: describe_phase(view)}
     figures = describe_stats(ctx.title_of(view.stats.model_id), view.stats)
     done = dict(zip(wiring.status, figures, strict=True))
-    return {**updates, **done, wiring.stop: gr.update(interactive=False)}
+    return {**done, **updates, wiring.stop: gr.update(interactive=False)}
 
 
 def _status(wiring: Wiring, state: str) -> dict[Block, Any]:

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progress, RunStats, Token, Waiting
+from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Partial, Progress, RunStats, Token, Waiting
 
 COALESCE_SECONDS = 0.04
 """Shortest time between two views: 25 a second look fluent, and 160 tokens a second are not slowed by messages."""
@@ -43,7 +43,7 @@ class View:
     tokens: list[Token] = field(default_factory=list)
     """Streamed tokens of the first answer."""
     result: Any = None
-    """The task's result, once complete."""
+    """The task's result, once complete; before that what there is of it, if that can be shown."""
     stats: RunStats | None = None
     changed: bool = True
     """Whether anything has arrived since the view before."""
@@ -64,6 +64,8 @@ class View:
                 self.tokens.extend(event.tokens)
         elif isinstance(event, Completed):
             self.phase, self.result, self.stats = None, event.result, event.stats
+        elif isinstance(event, Partial):
+            self.phase, self.result = event, event.result
         else:
             self.phase = event
 

@@ -20,10 +20,12 @@ class CancelToken:
 
     Args:
         allowed_seconds: Time the work may take from now; ``None`` means no deadline.
+        whole: The token of the work that this is a part of; what withdraws the whole withdraws the part.
     """
 
-    def __init__(self, allowed_seconds: float | None = None) -> None:
+    def __init__(self, allowed_seconds: float | None = None, whole: CancelToken | None = None) -> None:
         self._event = threading.Event()
+        self._whole = whole
         self._allowed_seconds = 0.0
         self._deadline: float | None = None
         if allowed_seconds is not None:
@@ -41,7 +43,7 @@ class CancelToken:
     @property
     def cancelled(self) -> bool:
         """Whether the caller withdrew the request."""
-        return self._event.is_set()
+        return self._event.is_set() or (self._whole is not None and self._whole.cancelled)
 
     @property
     def stopped(self) -> bool:
@@ -126,6 +128,14 @@ class Progress:
 
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partial(Progress):
+    """Part of the work is done, and can be shown already."""
+
+    result: Any
+    """What the result would be if the work ended now."""
 
 
 @dataclass(frozen=True, slots=True)
