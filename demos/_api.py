@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, Mapping
+import importlib
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from demos._demo import Demo, DemoContext
+from demos._demo import DemoContext
 from demos._handler import client_of
 from demos._stream import View, follow
 from llm_core.errors import LlmCoreError
 from llm_core.session import Task
 
 Record = dict[str, Any]
+FURTHER = ("explain",)
+"""Endpoints of no tab: of the modules of these names with an underscore before."""
 
 
 async def serve(
@@ -50,11 +53,18 @@ async def serve(
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def publish(ctx: DemoContext, demo: Demo) -> None:
-    """Add a tab's endpoint to the page that is being built."""
+def publish(ctx: DemoContext, name: str) -> None:
+    """Add an endpoint to the page that is being built."""
     gr.api(  # type: ignore[attr-defined]
-        demo.endpoint(ctx), api_name=demo.slug, concurrency_limit=None
+        endpoint(ctx, name), api_name=name, concurrency_limit=None
     )
+
+
+def endpoint(ctx: DemoContext, name: str) -> Callable[..., Any]:
+    """The public function `name`: a tab's, or one of `FURTHER`."""
+    module = importlib.import_module(f"demos._{name}" if name in FURTHER else f"demos.{name}")
+    function: Callable[..., Any] = module.endpoint(ctx)
+    return function
 
 
 def _record(view: View) -> Record:

@@ -24,14 +24,13 @@ def drawn_view(name: str, elem_id: str, *helpers: str) -> gr.HTML:
     Args:
         name: Of the script, of the table of strings it may show, and of its class of styles.
         elem_id: Unique on the page.
-        helpers: Names of further scripts that it needs.
+        helpers: Scripts that it shares with others.
     """
+    scripts = ("drawn", *helpers, name)
     return gr.HTML(
         "",
         html_template=f'<div class="{name}-root"></div>',
-        js_on_load="\n".join(
-            (_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in ("drawn", *helpers, name)
-        ),
+        js_on_load="\n".join((_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in scripts),
         apply_default_css=False,
         label=words(name),
         elem_id=elem_id,

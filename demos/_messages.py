@@ -28,6 +28,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("Unicode", "characters"),
     ("combining", "characters"),
     ("is mostly written in", "language"),
+    ("names nothing", "nothing_named"),
 )
 """Fragments of rules that have a translated message, and its name."""
 
@@ -87,6 +88,8 @@ def _explain_input(error: errors.InputError) -> str:
     if rule == "empty":
         own = f"error.empty_{error.field}"
         return say(own if own in strings("en") else "error.empty")
+    if rule == "nothing_named":
+        return say("error.nothing_named")
     if error.field == "document":
         return say("error.upload", plain(error.rule))
     return say(f"error.{rule or 'input'}", plain(str(error)))

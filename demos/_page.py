@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from demos._api import publish
+from demos._api import FURTHER, publish
 from demos._demo import DemoContext, discover
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
@@ -20,7 +20,8 @@ from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
 
 _ASSETS = Path(__file__).with_name("assets")
-_STYLES = ("page", "pairs", "mentions", "poem", "completions", "usage", "tokens", "stress")
+_STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem != "page"))
+"""The page's own first: each view's may differ from it."""
 _FONTS = (
     "Inter",
     "system-ui",
@@ -47,11 +48,13 @@ def build_page(engine: Engine) -> gr.Blocks:
     with page:
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
-        with gr.Tabs(elem_id="tabs", overflow_behavior="menu"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for demo in (demo for demo in discover() if not demo.within):
                 demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
         for demo in discover():
-            publish(ctx, demo)
+            publish(ctx, demo.slug)
+        for name in FURTHER:
+            publish(ctx, name)
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
     # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.

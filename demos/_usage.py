@@ -6,7 +6,6 @@ The examples are whole programs. The browser puts the page's own address in the 
 from __future__ import annotations
 
 import base64
-import importlib
 import inspect
 import json
 import shlex
@@ -144,10 +143,11 @@ def examples(task_name: str, given: Mapping[str, Any], model_id: str, parameters
 
 def endpoint_parameters(ctx: DemoContext, task_name: str) -> Mapping[str, Any]:
     """Defaults of the parameters of a task's endpoint, in order; ``None`` for those that must be given."""
-    endpoint = importlib.import_module(f"demos.{task_name}").DEMO.endpoint(ctx)
+    from demos._api import endpoint  # which needs this module's way of showing requests
+
     return {
         name: None if each.default is inspect.Parameter.empty else each.default
-        for name, each in inspect.signature(endpoint).parameters.items()
+        for name, each in inspect.signature(endpoint(ctx, task_name)).parameters.items()
         if name != "request"
     }
 

@@ -149,6 +149,7 @@ class Workbench:
         linkable = not any(isinstance(each, gr.File | gr.UploadButton | gr.Chatbot) for each in inputs)
         place = self.place if linkable else None
         wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop, self.usage, place)
+        self._inputs = list(inputs)
         self._wiring, self._shared = wiring, [self.message, *self.status, self.stop, self.usage]
         self._on([self.run.click, *submit], wiring, inputs, outputs)
         if restart:
@@ -185,12 +186,14 @@ class Workbench:
         Args:
             trigger: Such as ``button.click``.
             task: What it runs.
-            inputs: As in `connect`.
+            inputs: As in `connect`; where they are others, there is no link to the request.
             outputs: Components that `render` updates; `connect` knows them, too, so that Clear and Run empty them.
             to_request: See `Wiring`.
             render: See `Wiring`.
         """
-        self._on([trigger], replace(self._wiring, task=task, to_request=to_request, render=render), inputs, outputs)
+        place = self._wiring.place if list(inputs) == self._inputs else None
+        wiring = replace(self._wiring, task=task, to_request=to_request, render=render, place=place)
+        self._on([trigger], wiring, inputs, outputs)
 
     def _on(
         self,

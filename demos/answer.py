@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
+from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say
 from demos._messages import explain
@@ -77,20 +79,29 @@ def build(ctx: DemoContext) -> None:
                 show_inline_category=False,
                 elem_classes=["wrapped", "steady"],
             )
+        with bench.details():
+            why = ExplainPanel(bench)
         bench.examples(list(EXAMPLES.values()), [question, context], list(EXAMPLES))
 
     def render(view: View, question: str, context: str) -> Updates:
         result = view.result
-        return {answer: result.answer, verdict: describe(result), passage: mark_answer(context, result)}
+        return {
+            answer: result.answer,
+            verdict: describe(result),
+            passage: mark_answer(context, result),
+            why.view: "",
+        }
 
     bench.connect(
         inputs=[question, context],
-        outputs=[answer, verdict, passage],
+        outputs=[answer, verdict, passage, why.view],
         to_request=lambda question, context: {"question": question, "context": context},
         render=render,
         submit=[question.submit],
     )
+    why.connect([question, context], lambda question, context: {"question": question, "text": context})
     upload.upload(_read_upload, upload, [context, bench.message], queue=False, **PRIVATE)
+    BatchPanel(bench)
 
 
 def describe(result: AnswerResult) -> str:

@@ -9,13 +9,17 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_dial, dial_view
+from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say, strings
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
+from llm_core.errors import InputError
 from llm_core.tasks.classify import DEFAULT_LABEL_SETS, TASK, ClassifyResult, label_sets
 from llm_core.tasks.few_shot import parse_examples
 
@@ -112,6 +116,8 @@ def build(ctx: DemoContext) -> None:
             bars = gr.Label(label=ctx.t("classify.result"), num_top_classes=SHOWN_LABELS, elem_classes=["tall"])
             remark = gr.Markdown("", elem_classes=["verdict"])
         with bench.details():
+            dial = dial_view("classify-dial")
+            explain = ExplainPanel(bench)
             stress = StressPanel(bench)
         samples = [sample for sample in EXAMPLES.items() if sample[1][1] in sets]
         bench.examples(
@@ -119,13 +125,17 @@ def build(ctx: DemoContext) -> None:
         )
 
     def render(view: View, *values: Any) -> Updates:
-        return {bars: view.result.scores, remark: describe(view.result), stress.view: ""}
+        sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
+        emptied = {explain.view: "", stress.view: ""}
+        return {bars: view.result.scores, remark: describe(view.result), dial: sure, **emptied}
 
     fields = [mode, label_set, labels, examples, text]
-    outputs = [bars, remark, stress.view]
+    outputs = [bars, remark, dial, explain.view, stress.view]
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
+    explain.connect(fields, to_explain)
     stress.connect(fields, to_request)
-    mode.change(_fields_of, mode, [label_set, labels, examples], queue=False, **PRIVATE)
+    BatchPanel(bench, [mode, label_set, labels, examples], label_fields)
+    mode.change(_fields_of, mode, [label_set, labels, examples, explain.button], queue=False, **PRIVATE)
 
 
 def ready_sets(ctx: DemoContext) -> list[str]:
@@ -146,15 +156,32 @@ def _set_title(ctx: DemoContext, name: str) -> Any:
 
 
 def _fields_of(mode: str) -> tuple[Any, ...]:
-    return tuple(gr.update(visible=mode == own) for own in MODES)
+    """The fields of each mode, and what explains: only what was trained for its labels is explained."""
+    return tuple(gr.update(visible=mode == own) for own in (*MODES, READY))
 
 
 def to_request(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:
-    """Fields of the request: those of the chosen mode only."""
+    """Fields of the request."""
+    return {"text": text, **label_fields(mode, label_set, labels, examples)}
+
+
+def label_fields(mode: str, label_set: str, labels: str, examples: str) -> Mapping[str, Any]:
+    """What to sort into: the field of the chosen mode only."""
     if mode == OWN_LABELS:
-        return {"text": text, "labels": split_labels(labels)}
+        return {"labels": split_labels(labels)}
     if mode == OWN_EXAMPLES:
-        return {"text": text, "examples": parse_examples(examples)}
+        return {"examples": parse_examples(examples)}
+    return {"label_set": label_set}
+
+
+def to_explain(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:
+    """Fields of the request that explains.
+
+    Raises:
+        InputError: The labels are the visitor's own.
+    """
+    if mode != READY:
+        raise InputError("mode", "must be ready labels: only what was trained for its labels is explained")
     return {"text": text, "label_set": label_set}
 
 

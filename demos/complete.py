@@ -12,10 +12,12 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._completions import completions_view, describe_completions, describe_draft, let_accept
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._stream import View
+from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
 from llm_core.errors import BackendError
 from llm_core.limits import MAX_NEW_TOKENS
@@ -70,6 +72,7 @@ def _build_completion(ctx: DemoContext) -> None:
             with gr.Accordion(ctx.t("common.settings"), open=False):
                 count = gr.Slider(1, MAX_CANDIDATES, 2, step=1, label=ctx.t("complete.count"))
                 longest = gr.Slider(16, MAX_NEW_TOKENS, 96, step=16, label=ctx.t("complete.max_new_tokens"))
+                probabilities = gr.Checkbox(False, label=ctx.t("generate.probabilities"))
                 language = gr.Dropdown(list(LANGUAGES), value=PYTHON, label=ctx.t("complete.language"))
                 doctests = gr.Checkbox(False, label=ctx.t("complete.doctests"), visible=ctx.settings.run_code)
                 suffix = gr.Code(
@@ -77,11 +80,17 @@ def _build_completion(ctx: DemoContext) -> None:
                 )
         with bench.results():
             completions = completions_view("complete-completions")
+        with bench.details():
+            tokens = tokens_view("complete-tokens")
         bench.examples([[code] for code in EXAMPLES.values()], [prefix], list(EXAMPLES))
     let_accept(completions, prefix)
+    let_continue(tokens, prefix, f"{DEMO.slug}-run")
 
-    def to_request(prefix: str, suffix: str, count: int, longest: int, language: str, doctests: bool) -> dict[str, Any]:
+    def to_request(
+        prefix: str, suffix: str, count: int, longest: int, probabilities: bool, language: str, doctests: bool
+    ) -> dict[str, Any]:
         return {
+            "top_alternatives": ALTERNATIVES if probabilities else 0,
             "prefix": prefix,
             "suffix": suffix or "",
             "candidates": count,
@@ -90,21 +99,33 @@ def _build_completion(ctx: DemoContext) -> None:
         }
 
     def render(
-        view: View, prefix: str, suffix: str, count: int, longest: int, language: str, doctests: bool
+        view: View,
+        prefix: str,
+        suffix: str,
+        count: int,
+        longest: int,
+        probabilities: bool,
+        language: str,
+        doctests: bool,
     ) -> Updates:
         if view.result is None:
-            return {completions: describe_draft(prefix, list(view.texts.values()))}
+            return {completions: describe_draft(prefix, list(view.texts.values())), tokens: ""}
         run = bool(doctests) and ctx.settings.run_code
         checks = checked(view.result, prefix, suffix or "", python=language == PYTHON, run_doctests=run)
-        return {completions: describe_completions(prefix, view.result, checks)}
+        best = view.result.candidates[0]
+        return {
+            completions: describe_completions(prefix, view.result, checks),
+            tokens: describe_tokens(best.tokens, prefix) if best.tokens else "",
+        }
 
     bench.connect(
-        inputs=[prefix, suffix, count, longest, language, doctests],
-        outputs=[completions],
+        inputs=[prefix, suffix, count, longest, probabilities, language, doctests],
+        outputs=[completions, tokens],
         to_request=to_request,
         render=render,
         restart=[typed.click],
     )
+    BatchPanel(bench, [longest, language], lambda longest, language: {"max_new_tokens": longest, "language": language})
 
 
 def _build_questions(ctx: DemoContext) -> None:

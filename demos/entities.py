@@ -8,7 +8,9 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
+from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
 from demos._mentions import describe_mentions, mentions_view
@@ -61,12 +63,22 @@ def build(ctx: DemoContext) -> None:
             gr.Markdown(ctx.t("entities.legend"), elem_classes=["note"])
         with bench.details():
             counted = mentions_view("entities-counted")
+            explain = ExplainPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:
-        return {shown: mark_entities(text, view.result), counted: describe_mentions(view.result)}
+        return {
+            shown: mark_entities(text, view.result),
+            counted: describe_mentions(view.result),
+            explain.view: "",
+        }
 
-    bench.connect(inputs=[text], outputs=[shown, counted], to_request=lambda text: {"text": text}, render=render)
+    def to_request(text: str) -> dict[str, str]:
+        return {"text": text}
+
+    bench.connect(inputs=[text], outputs=[shown, counted, explain.view], to_request=to_request, render=render)
+    explain.connect([text], to_request)
+    BatchPanel(bench)
 
 
 def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:

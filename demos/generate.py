@@ -12,6 +12,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext, discover
 from demos._handler import Updates
 from demos._stream import View
@@ -101,13 +102,11 @@ def _build_write(ctx: DemoContext) -> None:
     def to_request(
         template: str, prompt: str, probabilities: bool, wanted: str | None, beginning: str | None, *values: Any
     ) -> Mapping[str, Any]:
-        fields = {
-            "prompt": prompt,
-            "top_alternatives": ALTERNATIVES if probabilities else 0,
-            "fields": wanted or "",
-            "beginning": beginning or "",
-            **_given(values),
-        }
+        probabilities_of = ALTERNATIVES if probabilities else 0
+        return {"prompt": prompt, "top_alternatives": probabilities_of, **shared(template, wanted, beginning, *values)}
+
+    def shared(template: str, wanted: str | None, beginning: str | None, *values: Any) -> Mapping[str, Any]:
+        fields = {"fields": wanted or "", "beginning": beginning or "", **_given(values)}
         return fields if template == FREE else {**fields, "template": template}
 
     def render(
@@ -124,6 +123,7 @@ def _build_write(ctx: DemoContext) -> None:
         to_request=to_request,
         render=render,
     )
+    BatchPanel(bench, [template, wanted, beginning, *components_of(settings)], shared)
 
 
 def _build_chat(ctx: DemoContext) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_dial, dial_view
+from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
 from demos._stream import View
@@ -40,17 +43,24 @@ def build(ctx: DemoContext) -> None:
                 label=ctx.t("sentiment.sentences"), color_map=COLOURS, elem_classes=["wrapped"], show_whitespaces=False
             )
         with bench.details():
+            dial = dial_view("sentiment-dial")
+            explain = ExplainPanel(bench)
             stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:
-        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), stress.view: ""}
+        sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
+        emptied = {explain.view: "", stress.view: ""}
+        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), dial: sure, **emptied}
 
     def to_request(text: str) -> dict[str, str]:
         return {"text": text}
 
-    bench.connect(inputs=[text], outputs=[whole, sentences, stress.view], to_request=to_request, render=render)
+    outputs = [whole, sentences, dial, explain.view, stress.view]
+    bench.connect(inputs=[text], outputs=outputs, to_request=to_request, render=render)
+    explain.connect([text], to_request)
     stress.connect([text], to_request)
+    BatchPanel(bench)
 
 
 def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:

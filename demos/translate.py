@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._batch import BatchPanel
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._languages import (
@@ -92,6 +93,7 @@ def _build_text_view(ctx: DemoContext) -> None:
         queue=False,
         **PRIVATE,
     )  # fmt: skip
+    BatchPanel(bench, [*both, options[0]], batch_fields)
 
 
 def _model_of_examples(ctx: DemoContext, model_id: str) -> tuple[str, Any, Any]:
@@ -132,6 +134,11 @@ def to_request(
         "alignment": alignment is not False,
         "back_translation": bool(back),
     }
+
+
+def batch_fields(source: str, target: str, glossary: str | None) -> Mapping[str, Any]:
+    """What counts for all rows of a table."""
+    return {"source": source, "target": target, "glossary": glossary or ""}
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

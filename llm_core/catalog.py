@@ -19,7 +19,18 @@ from llm_core.errors import UnknownModelError, WeightsError
 
 CATALOG_PATH = Path(__file__).with_name("catalog.toml")
 
-TaskName = Literal["embed", "classify", "sentiment", "translate", "answer", "entities", "complete", "generate", "poem"]
+TaskName = Literal[
+    "embed",
+    "classify",
+    "sentiment",
+    "translate",
+    "answer",
+    "entities",
+    "complete",
+    "generate",
+    "poem",
+    "under_the_hood",
+]
 LABELLED_HEADS = ("sequence_classification", "token_classification")
 """Heads whose logits are the labels of the entry."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -70,6 +81,12 @@ class Score(_Entry):
     split: str = "validation"
     title: str = ""
     """Which part of the data, when it is not all of it."""
+    rows: int | None = None
+    """Rows it was measured on."""
+    low: float | None = None
+    """Lower end of the 95 % interval."""
+    high: float | None = None
+    """Upper end."""
 
     def __str__(self) -> str:
         metric = self.metric.replace("_", " ").replace("f1", "F1")
@@ -88,7 +105,7 @@ class ModelSpec(_Entry):
     """Empty for a model that is there for others to adapt."""
     languages: tuple[str, ...] = Field(min_length=1)
     """ISO 639-1 codes; ``code`` for programming languages."""
-    backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2"]
+    backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2", "own"]
     head: Literal[
         "embedding",
         "masked_lm",

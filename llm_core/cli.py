@@ -38,7 +38,10 @@ DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Folder o
 @app.command()
 def run(
     task: Annotated[
-        str, typer.Argument(help="classify, sentiment, translate, answer, entities, complete, generate or poem")
+        str,
+        typer.Argument(
+            help="classify, sentiment, translate, answer, entities, complete, generate, poem, under_the_hood or explain"
+        ),
     ],
     model: ModelOption = "auto",
     input: InputOption = None,
@@ -135,18 +138,44 @@ def evaluate(
     source: Annotated[list[str] | None, typer.Option("--source", help="Only rows of this source; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
     output: Annotated[Path | None, typer.Option("--output", help="Also write the figures as scores.json.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Measure its explanations instead, on --limit rows drawn by chance.")
+    ] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="With --explain: put the figures into the model's card and scores, too.")
+    ] = False,
+    coverage: Annotated[
+        Path | None,
+        typer.Option(
+            "--coverage",
+            help="Classifiers: also write how often it answers and is right above each confidence, as coverage.json; "
+            "what the file holds of other data sets stays.",
+        ),
+    ] = None,
 ) -> None:
     """Measure a model as it is served: through the task, in its precision, with its calibration.
 
     Each line has the figure and its 95 % interval.
     """
-    from llm_core.development import MEASURED_WITH, Rows, evaluate_model
+    from llm_core.development import (
+        MEASURED_WITH,
+        Rows,
+        evaluate_model,
+        explain_model,
+        measure_coverage,
+        record_explanations,
+    )
+    from llm_core.evaluation.coverage import write_coverage
     from llm_core.evaluation.scores import write_scores
 
     rows = Rows(data, split, data_dir, tuple(source or ()), limit)
-    scores = evaluate_model(model_id, rows, Settings())
+    scores = (explain_model if explain else evaluate_model)(model_id, rows, Settings())
     if output is not None:
         write_scores(output, scores, packages=MEASURED_WITH, model=model_id)
+    if card and explain:
+        typer.echo(record_explanations(model_id, scores, Settings()))
+    if coverage is not None:
+        write_coverage(coverage, model_id, [measure_coverage(model_id, rows, Settings())], keep=True)
     for score in scores:
         typer.echo(f"{data} {split} {score.metric}: {score}")
 

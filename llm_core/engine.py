@@ -22,22 +22,27 @@ from numpy.typing import NDArray
 
 from llm_core.admission import Admission, Ticket
 from llm_core.backends.base import (
+    Attributes,
+    Attribution,
     Backend,
     Classifies,
+    Decision,
     Embeds,
     ExtractsSpans,
+    ForwardPass,
     LoadedModel,
     ModelFiles,
     NamedSpan,
     Span,
     Tags,
+    Traces,
 )
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.errors import BackendError, InputError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
 from llm_core.hardware import default_device, device_memory_bytes
 from llm_core.residency import Residency
-from llm_core.session import CapabilityT, Increment, Task
+from llm_core.session import CapabilityT, Increment, Task, exhaust
 from llm_core.settings import Settings
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progress, RunStats, Waiting
 from llm_core.weights import Availability, WeightStore
@@ -205,17 +210,50 @@ class Engine:
         assert isinstance(last, Completed)
         return last
 
-    def run_many(self, task: Task[Any, ResultT], requests: Sequence[Any], *, model_id: str = AUTO) -> list[ResultT]:
-        """Results of many requests that one entry serves, with one call of the model where the task allows it.
+    def run_many(self, task: Task[Any, ResultT], requests: Sequence[Any], **options: Any) -> list[ResultT]:
+        """As `stream_many`, but only what it returns."""
+        return exhaust(self.stream_many(task, requests, **options))
+
+    def stream_many(
+        self,
+        task: Task[Any, ResultT],
+        requests: Sequence[Any],
+        *,
+        model_id: str = AUTO,
+        client: str = "local",
+        cancel: CancelToken | None = None,
+    ) -> Generator[Event, None, list[ResultT]]:
+        """Serve many requests that one entry serves, with one call of the model where the task allows it.
+
+        Args:
+            task: What to do.
+            requests: Its validated requests.
+            model_id: As in `resolve`.
+            client: As in `run`.
+            cancel: As in `run`; it is not used up, so that it may go on to further calls.
+
+        Yields:
+            `Waiting` and `Loading`.
+
+        Returns:
+            One result for each request.
 
         Raises:
             LlmCoreError: The first problem; no result is returned then.
         """
-        if not hasattr(task, "run_many"):
-            return [self.answer(task, request, model_id=model_id).result for request in requests]
-        batch: Task[Any, list[ResultT]] = _Many(task)
-        results: list[ResultT] = self.answer(batch, tuple(requests), model_id=model_id).result
-        return results
+        if hasattr(task, "run_many"):
+            calls: list[tuple[Task[Any, Any], Any]] = [(_Many(task), tuple(requests))]
+        else:
+            calls = [(task, request) for request in requests]
+        results: list[Any] = []
+        for each, request in calls:
+            part = CancelToken(whole=cancel)
+            for event in self.run(each, request, model_id=model_id, client=client, cancel=part):
+                if isinstance(event, Waiting | Loading):
+                    yield event
+                elif isinstance(event, Completed):
+                    results.append(event.result)
+        return results[0] if hasattr(task, "run_many") else results
 
     def close(self) -> None:
         """Stop the worker and free all models."""
@@ -388,6 +426,18 @@ class _Batched:
         model: ExtractsSpans = self._model
         return model.answer_probability(span)
 
+    def attribute(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[Attribution]:
+        """See `Attributes.attribute`. One by one: each takes long, and others' calls come in between."""
+        model: Attributes = self._model
+        key = (id(model), "attribute")
+        calls = (self._batcher.run(key, model.attribute, [decision], cancel) for decision in decisions)
+        return [attribution for found in calls for attribution in found]
+
+    def trace(self, text: str, max_pieces: int, cancel: CancelToken, target: str | None = None) -> ForwardPass:
+        """See `Traces.trace`; one text at a time, on the thread where encoders compute."""
+        model: Traces = self._model
+        return self._batcher.alone(lambda: model.trace(text, max_pieces, cancel, target))
+
 
 class _Many:
     """A batch of requests as one request."""
@@ -430,6 +480,7 @@ class LazyBackends(Mapping[str, Backend]):
         "transformers": "llm_core.backends.transformers:TransformersBackend",
         "llama_cpp": "llm_core.backends.llama_cpp:LlamaCppBackend",
         "ctranslate2": "llm_core.backends.ctranslate2:CTranslate2Backend",
+        "own": "llm_core.backends.own:OwnBackend",
     }
 
     def __init__(self, settings: Settings, catalog: Catalog, weights: WeightStore) -> None:

@@ -6,10 +6,8 @@ import itertools
 import json
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -17,19 +15,8 @@ from tqdm import tqdm
 
 from llm_core.engine import AUTO, Engine
 from llm_core.errors import InputError, LlmCoreError
-from llm_core.session import Task
-
-BATCH_LINES = 256
-
-
-@dataclass
-class _Line:
-    number: int
-    request: Any = None
-    record: dict[str, Any] = field(default_factory=dict)
-
-    def fail(self, error: LlmCoreError) -> None:
-        self.record = {"error": str(error), "line": self.number}
+from llm_core.many import Answer, Pace, answer_each
+from llm_core.session import Task, exhaust
 
 
 def run_jsonl(engine: Engine, task: Task[Any, Any], model_id: str, source: Path | None, target: Path | None) -> int:
@@ -55,19 +42,18 @@ def run_jsonl(engine: Engine, task: Task[Any, Any], model_id: str, source: Path 
     with ExitStack() as stack:
         reader, writer = _open_files(stack, source, target)
         progress = stack.enter_context(tqdm(unit=" lines", desc=task.name, disable=not sys.stderr.isatty()))
-        for lines in _batched(_numbered(reader), _batch_size(task)):
-            _run_lines(engine, task, model_id, lines)
-            for line in lines:
-                writer.write(json.dumps(line.record, ensure_ascii=False) + "\n")
-                failures += "error" in line.record
+        lines, pace = _numbered(reader), Pace(task)
+        while batch := list(itertools.islice(lines, pace.size)):
+            started = time.monotonic()
+            requests = [_parse(task, text) for _, text in batch]
+            outcomes = exhaust(answer_each(engine, task, requests, model_id=model_id))
+            pace.took(time.monotonic() - started)
+            for (number, _), outcome in zip(batch, outcomes, strict=True):
+                writer.write(json.dumps(_record(number, outcome), ensure_ascii=False) + "\n")
+                failures += not isinstance(outcome, Answer)
             writer.flush()
-            progress.update(len(lines))
+            progress.update(len(batch))
     return failures
-
-
-def _batch_size(task: Task[Any, Any]) -> int:
-    """Tasks that cannot batch write each answer as soon as it is there."""
-    return BATCH_LINES if hasattr(task, "run_many") else 1
 
 
 def _open_files(stack: ExitStack, source: Path | None, target: Path | None) -> tuple[Iterable[bytes], TextIO]:
@@ -89,45 +75,21 @@ def _numbered(reader: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     return ((number, line) for number, line in enumerate(reader, start=1) if line.strip())
 
 
-def _batched(lines: Iterator[tuple[int, bytes]], size: int) -> Iterator[list[_Line]]:
-    while chunk := list(itertools.islice(lines, size)):
-        yield [_Line(number, request=text) for number, text in chunk]
-
-
-def _run_lines(engine: Engine, task: Task[Any, Any], model_id: str, lines: Sequence[_Line]) -> None:
-    """Fill in every line's record."""
-    by_model: dict[str, list[_Line]] = defaultdict(list)
-    for line in lines:
-        try:
-            line.request = _parse(task, line.request)
-            by_model[engine.resolve(task, line.request, model_id).id].append(line)
-        except LlmCoreError as error:
-            line.fail(error)
-    for chosen, group in by_model.items():
-        _run_group(engine, task, chosen, group)
-
-
 def _parse(task: Task[Any, Any], text: bytes) -> Any:
+    """The request of a line, or what is wrong with it."""
     try:
         values = json.loads(text)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError("line", f"must be a JSON object ({error})") from None
+        return InputError("line", f"must be a JSON object ({error})")
     if not isinstance(values, dict):
-        raise InputError("line", "must be a JSON object")
-    return task.request_type.parse(values)
-
-
-def _run_group(engine: Engine, task: Task[Any, Any], model_id: str, lines: Sequence[_Line]) -> None:
-    started = time.monotonic()
+        return InputError("line", "must be a JSON object")
     try:
-        results = engine.run_many(task, [line.request for line in lines], model_id=model_id)
-    except LlmCoreError as error:
-        if len(lines) == 1:
-            return lines[0].fail(error)
-        for line in lines:
-            _run_group(engine, task, model_id, [line])
-        return None
-    seconds = round((time.monotonic() - started) / len(lines), 6)
-    for line, result in zip(lines, results, strict=True):
-        line.record = {**result.record(), "model": model_id, "seconds": seconds}
-    return None
+        return task.request_type.parse(values)
+    except InputError as error:
+        return error
+
+
+def _record(number: int, outcome: Answer | LlmCoreError) -> dict[str, Any]:
+    if isinstance(outcome, LlmCoreError):
+        return {"error": str(outcome), "line": number}
+    return {**outcome.result.record(), "model": outcome.model_id, "seconds": round(outcome.seconds, 6)}

@@ -23,6 +23,16 @@ Steps = Generator[Increment, None, ResultT]
 """What `Task.run` is: a generator of increments that returns the result."""
 
 
+def exhaust(steps: Generator[Any, None, ResultT]) -> ResultT:
+    """What a generator returns in the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: ResultT = stop.value
+            return result
+
+
 class Session(Protocol):
     """What a running task may use."""
 

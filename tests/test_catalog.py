@@ -88,6 +88,7 @@ def test_every_task_has_an_entry() -> None:
         "complete",
         "generate",
         "poem",
+        "under_the_hood",
     }
 
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from llm_core import cli, development
 from llm_core.catalog import load_catalog
 from llm_core.errors import LlmCoreError
+from llm_core.evaluation.coverage import Coverage, read_coverage, write_coverage
 from llm_core.evaluation.scores import Score, read_scores
 from llm_core.settings import REPOSITORY_ROOT
 
@@ -72,6 +73,17 @@ def test_evaluate_prints_and_writes_figures_with_their_intervals(
     assert read_scores(tmp_path / "scores.json") == (score,)
     assert json.loads((tmp_path / "scores.json").read_text())["model"] == "m"
     assert asked[0][:2] == ("m", development.Rows("sst2", "train"))
+
+
+def test_evaluate_keeps_what_the_coverage_file_holds_of_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "coverage.json"
+    write_coverage(file, "m", [Coverage.of([0.7], [False], data="a")])
+    monkeypatch.setattr(development, "evaluate_model", lambda *_: [])
+    monkeypatch.setattr(development, "measure_coverage", lambda *_: Coverage.of([0.9], [True], data="b"))
+    invoke("evaluate", "m", "--data", "b", "--coverage", str(file))
+    assert [(each.data, each.right[0]) for each in read_coverage(file)] == [("a", 0), ("b", 1)]
 
 
 def test_an_unknown_benchmark_lists_the_known_ones() -> None:

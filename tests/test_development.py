@@ -12,7 +12,7 @@ import torch
 
 from llm_core.backends.transformers import TransformersBackend
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
-from llm_core.development import Rows, evaluate_model, train_recipe
+from llm_core.development import Rows, evaluate_model, measure_coverage, train_recipe
 from llm_core.engine import Engine
 from llm_core.errors import InputError, UnknownModelError
 from llm_core.settings import Settings
@@ -46,9 +46,18 @@ def test_the_served_path_is_measured(data_dir: Path, offline_settings: Settings)
     assert (chosen[0].value, chosen[0].title) == (1.0, "a")
 
 
+@pytest.mark.real_weights
+def test_coverage_is_measured_on_the_served_path(data_dir: Path, offline_settings: Settings) -> None:
+    found = measure_coverage("sentiment-en", Rows("reviews", data_dir=data_dir), offline_settings)
+    assert (found.data, found.rows, found.kept[0], found.right[0]) == ("reviews", 3, 3, 2)
+    assert found.kept[60] == 3 and found.kept[100] == 0, "sure, but not certain"
+
+
 def test_mistakes_are_named(data_dir: Path, offline_settings: Settings) -> None:
     with pytest.raises(UnknownModelError, match="did you mean sentiment-en"):
         evaluate_model("sentiment-eng", Rows("reviews", data_dir=data_dir), offline_settings)
+    with pytest.raises(InputError, match="model: qa-en gives no probability of a label"):
+        measure_coverage("qa-en", Rows("reviews", data_dir=data_dir), offline_settings)
     with pytest.raises(InputError, match="split: must be train or validation"):
         evaluate_model("sentiment-en", Rows("reviews", "test", data_dir), offline_settings)
     with pytest.raises(InputError, match="llama_cpp does not give the likelihood of a text"):

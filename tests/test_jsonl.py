@@ -12,7 +12,8 @@ import pytest
 from llm_core.backends.echo import EchoBackend
 from llm_core.engine import Engine
 from llm_core.errors import BackendError, InputError, UnknownModelError
-from llm_core.jsonl import BATCH_LINES, run_jsonl
+from llm_core.jsonl import run_jsonl
+from llm_core.many import FIRST_BATCH, MAX_BATCH
 from tests.support.echo import echo_encoder, echo_engine
 from tests.support.tasks import Measure
 
@@ -45,10 +46,11 @@ def test_records_have_the_documented_fields_and_what_they_cost(engine: Engine, t
 
 
 def test_many_lines_run_in_batches_and_keep_their_order(engine: Engine, backend: EchoBackend, tmp_path: Path) -> None:
-    lengths = [number % 50 + 1 for number in range(BATCH_LINES + 10)]
+    lengths = [number % 50 + 1 for number in range(2 * MAX_BATCH)]
     _, records = run(engine, tmp_path, b"".join(b'{"text": "%s"}\n' % (b"x" * length) for length in lengths))
     assert [record["length"] for record in records] == lengths
-    assert backend.batch_sizes == [BATCH_LINES, 10]
+    assert backend.batch_sizes[0] == FIRST_BATCH and sum(backend.batch_sizes) == 2 * MAX_BATCH
+    assert backend.batch_sizes[:-1] == sorted(backend.batch_sizes[:-1]), "batches grow while they are quick"
 
 
 @pytest.mark.parametrize(
@@ -77,9 +79,9 @@ def test_a_text_may_hold_unusual_line_separators(engine: Engine, tmp_path: Path)
     assert [record["length"] for record in records] == [5]
 
 
-def test_a_batch_that_fails_is_tried_line_by_line(tmp_path: Path) -> None:
+def test_a_batch_that_fails_is_tried_in_halves(tmp_path: Path) -> None:
     def fail_first_batch(call: int) -> Exception | None:
-        return BackendError("no luck") if call in (0, 2) else None
+        return BackendError("no luck") if call in (0, 2, 3) else None
 
     engine = echo_engine(echo_encoder(), backend=EchoBackend(failures=fail_first_batch))
     failures, records = run(engine, tmp_path, b'{"text": "a"}\n{"text": "bc"}\n{"text": "def"}\n')

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
 from llm_core.prompt import Prompt
+from llm_core.tokenizer.view import Piece
 from llm_core.types import CancelToken, Sampling, Token
 from llm_core.types import ModelFiles as ModelFiles  # the store, which is a lower layer, makes them
 
@@ -112,6 +113,55 @@ class Tags(Protocol):
 
     def tag(self, texts: Sequence[str], cancel: CancelToken) -> list[list[NamedSpan]]:
         """The entities of each text, from left to right, none overlapping; long texts are covered by windows."""
+
+
+Range = tuple[int, int]
+"""First character, and the one after the last."""
+PieceValue = tuple[int, int, float]
+"""Characters ``start:end`` of a text, and what they did to the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something a model decided, of which the reasons are asked."""
+
+    texts: tuple[str, ...]
+    """What it read: a text, or a question and its context."""
+    label: str = ""
+    """Of a classifier: one of `ModelSpec.labels`; of a tagger: an entity's type."""
+    span: Range | None = None
+    """Characters of the last text: an entity, or an answer; ``None``: "not in this context"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """How much each piece of what was read moved one number that a model computes."""
+
+    pieces: tuple[tuple[PieceValue, ...], ...]
+    """For each text that was read: its pieces in order; above zero what spoke for the decision."""
+    output: float
+    """The number, computed in float32."""
+    baseline: float
+    """The same for a text that says nothing."""
+
+    @property
+    def completeness_error(self) -> float:
+        """By how much the values miss their sum, ``output - baseline``; it comes of the integral's finite steps."""
+        return sum(value for text in self.pieces for *_, value in text) - (self.output - self.baseline)
+
+
+@runtime_checkable
+class Attributes(Protocol):
+    """Says which words drove its decisions."""
+
+    def attribute(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[Attribution]:
+        """The attribution of each decision. What it explains: of a label the logit of its probability; of an entity
+        the mean of that over the tags of its words; of an answer its start logit + end logit.
+
+        Raises:
+            InputError: A label or a span is not one that the model could decide on.
+            CancelledError, DeadlineExceededError: As the token says, between two steps.
+        """
 
 
 def check_prompt_length(prompt_tokens: int, new_tokens: int, context_length: int) -> None:
@@ -250,4 +300,52 @@ class Translates(Protocol):
 
         Raises:
             InputError: The model has no such pair, or `count` is too large.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the layers of one stack made of its pieces."""
+
+    pieces: tuple[Piece, ...]
+    """T of them; character ranges are those of `text`."""
+    text: str
+    hidden_states: NDArray[np.float32]
+    """Shape (L + 1, T, D): the embedding, then each layer's output."""
+    attention: NDArray[np.float32]
+    """Shape (L, N, T, T), rows summing to 1: how N heads of each layer share their attention out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPass:
+    """One text through a model; a translator has an encoder and a decoder, others have one of them."""
+
+    encoder: Reading | None
+    decoder: Reading | None
+    cross_attention: NDArray[np.float32] | None
+    """Shape (L, N, T, S): from the decoder's pieces to the encoder's."""
+    logits: NDArray[np.float32]
+    """Shape (L + 1, T, V): what the model would say after each layer, at each piece of the decoder, or else of the
+    encoder; the last is what it says."""
+    vocabulary: tuple[str, ...]
+    """V pieces, by id."""
+    mask_id: int | None
+    """Id of the piece that stands for a hidden one; None where the model knows none."""
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """Shows all that happens in a model on the way to its answer."""
+
+    def trace(self, text: str, max_pieces: int, cancel: CancelToken, target: str | None = None) -> ForwardPass:
+        """One forward pass.
+
+        Args:
+            text: What is read.
+            max_pieces: Most pieces it may have, special tokens included; a translation is cut off there.
+            cancel: Asked before the pass.
+            target: ISO 639-1 code of the language a translator writes.
+
+        Raises:
+            InputError: The text has more pieces.
         """

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_core.backends.base import Attention, Hypothesis, ModelFiles, NamedSpan, Span, Translates
+from llm_core.backends.base import Attention, Attribution, Decision, Hypothesis, ModelFiles, NamedSpan, Span, Translates
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
 from llm_core.types import CancelToken, Sampling, Token
 
 _DIMENSIONS = 64
+_WORD = re.compile(r"\w+|[^\w\s]")
 _CAPITAL = re.compile(r"\b[A-Z]\w*")
 
 FailurePlan = Callable[[int], Exception | None]
@@ -111,6 +112,11 @@ class EchoModel(Translates):
         """Logistic function of the margin over "not in the text"."""
         return float(1 / (1 + np.exp(span.null_score - span.score)))
 
+    def attribute(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[Attribution]:
+        """Words that hold the label's name speak for it, capitals of other words against it."""
+        self._encode([decision.texts[-1] for decision in decisions], cancel)
+        return [_mentions_of_label(decision) for decision in decisions]
+
     def count_tokens(self, text: str) -> int:
         """Number of words."""
         return len(text.split())
@@ -169,6 +175,18 @@ def _reversed_words(sentence: str, dots: int, attention: bool) -> Hypothesis:
         spans = piece_spans(text, words[::-1])
         seen = Attention(np.eye(len(words), dtype=np.float32)[::-1], piece_spans(sentence, words), spans)
     return Hypothesis(text, -0.5 * (dots + 1), seen)
+
+
+def _mentions_of_label(decision: Decision) -> Attribution:
+    label = decision.label.lower()
+    pieces = tuple(
+        tuple((*found.span(), _mention(found[0], label)) for found in _WORD.finditer(text)) for text in decision.texts
+    )
+    return Attribution(pieces, sum(value for text in pieces for *_, value in text), 0.0)
+
+
+def _mention(word: str, label: str) -> float:
+    return 2.0 if label and label in word.lower() else -0.5 * word[0].isupper()
 
 
 def _hashed_words(text: str) -> NDArray[np.float32]:

@@ -36,6 +36,8 @@ class QaWindow:
     token_type_ids: list[int]
     offsets: list[tuple[int, int]]
     """Per token: character range in the passage, or `OUTSIDE`."""
+    question_offsets: list[tuple[int, int]]
+    """The same in the question."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,13 @@ def make_windows(tokenizer: Any, rows: Sequence[Row], max_length: int, stride: i
     )
     owners = encoded["overflow_to_sample_mapping"]
     return [
-        QaWindow(owner, encoded["input_ids"][i], encoded["token_type_ids"][i], _passage_offsets(encoded, i))
+        QaWindow(
+            owner,
+            encoded["input_ids"][i],
+            encoded["token_type_ids"][i],
+            _offsets(encoded, i, 1),
+            _offsets(encoded, i, 0),
+        )
         for i, owner in enumerate(owners)
     ]
 
@@ -90,11 +98,11 @@ def _shortened(tokenizer: Any, questions: list[str]) -> list[str]:
     ]
 
 
-def _passage_offsets(encoded: Any, index: int) -> list[tuple[int, int]]:
-    sequence_ids = encoded.sequence_ids(index)
+def _offsets(encoded: Any, index: int, wanted: int) -> list[tuple[int, int]]:
+    """Of the tokens of the question (0) or the passage (1)."""
     return [
-        tuple(offset) if part == 1 else OUTSIDE
-        for offset, part in zip(encoded["offset_mapping"][index], sequence_ids, strict=True)
+        tuple(offset) if part == wanted else OUTSIDE
+        for offset, part in zip(encoded["offset_mapping"][index], encoded.sequence_ids(index), strict=True)
     ]
 
 

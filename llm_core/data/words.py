@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 Range = tuple[int, int]
 """First character, and the one after the last."""
@@ -78,3 +78,21 @@ def word_starts(text: str, offsets: Sequence[Range]) -> list[int]:
         owner[first:last] = [number] * (last - first)
     words = [owner[last - 1] if last > first else -1 for first, last in offsets]
     return [int(word == -1 or word != before) for before, word in zip([-1, *words], words, strict=False)]
+
+
+def by_word(text: str, pieces: Iterable[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+    """Values of pieces added up by word: first character, one past the last, and the sum.
+
+    A piece belongs to the word of its last character, as in `word_starts`; one of no word (blanks) is a word itself.
+
+    Args:
+        text: What was tokenised.
+        pieces: Characters ``start:end`` of each piece and its value, in any order.
+    """
+    words = word_ranges(text)
+    owner = {place: word for word in words for place in range(*word)}
+    sums: dict[Range, float] = dict.fromkeys(words, 0.0)
+    for start, end, value in pieces:
+        word = owner.get(end - 1, (start, end))
+        sums[word] = sums.get(word, 0.0) + value
+    return [(*word, value) for word, value in sorted(sums.items())]

@@ -91,6 +91,17 @@ def write_scores(
     write_json(path, content)
 
 
+def add_scores(path: Path, kind: str, scores: Sequence[Score]) -> None:
+    """Put figures that are not the model's own scores into a file that is there, in the place of others of the kind.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    read_scores(path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    write_json(path, {**content, kind: _entries(scores)})
+
+
 def _entries(scores: Sequence[Score]) -> list[dict[str, Any]]:
     return [{key: value for key, value in score if value is not None} for score in scores]
 

@@ -9,7 +9,20 @@ from typing import Any
 from llm_core.errors import InputError
 from llm_core.session import Task
 
-TASK_NAMES = ("classify", "sentiment", "translate", "answer", "entities", "complete", "generate", "poem")
+TASK_NAMES = (
+    "classify",
+    "sentiment",
+    "translate",
+    "answer",
+    "entities",
+    "complete",
+    "generate",
+    "poem",
+    "under_the_hood",
+)
+"""Each has a tab of its own."""
+ABOUT_ANSWERS = ("explain",)
+"""Tasks about what the others answer."""
 
 
 def find_task(name: str) -> Task[Any, Any]:
@@ -18,9 +31,10 @@ def find_task(name: str) -> Task[Any, Any]:
     Raises:
         InputError: There is none; suggests the nearest.
     """
-    if name not in TASK_NAMES:
-        close = difflib.get_close_matches(name, TASK_NAMES, n=1)
+    known = TASK_NAMES + ABOUT_ANSWERS
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise InputError("task", f"must be one of {', '.join(TASK_NAMES)}{hint}")
+        raise InputError("task", f"must be one of {', '.join(known)}{hint}")
     task: Task[Any, Any] = importlib.import_module(f"llm_core.tasks.{name}").TASK
     return task

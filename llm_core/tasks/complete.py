@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -67,6 +67,8 @@ class CompleteRequest(Request):
     """Of the first candidate."""
     candidates: Annotated[Count, Field(le=MAX_CANDIDATES)] = 1
     seed: Seed | None = None
+    top_alternatives: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many likely tokens are kept beside each token that is written; 0 keeps no tokens."""
 
 
 class Candidate(BaseModel):
@@ -83,6 +85,8 @@ class Candidate(BaseModel):
     stopped_at: StopReason | Literal["length"]
     stream: int
     """Number of the stream it came in."""
+    tokens: tuple[Token, ...] = ()
+    """What `text` is made of, when `top_alternatives` asked for them; the last one may have been cut."""
 
 
 class CompleteResult(Result):
@@ -146,12 +150,17 @@ class _Draft:
     """The blank or newline that the prompt left to the model, and that stands in the prefix already; see `_cursor`."""
     text: str = ""
     log_probabilities: list[float] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    """As they came, without what the model owed."""
 
     def add(self, token: Token) -> str:
         """Take a token; give back what may be shown."""
+        owed = self.owed
         text = self._settled(token.text)
         if self.owed:
             return ""
+        others = tuple((other.removeprefix(owed), chance) for other, chance in token.alternatives)
+        self.tokens.append(Token(text, token.probability, others))
         shown = self.boundary.feed(text)
         if token.probability and self.boundary.reason is None:
             self.log_probabilities.append(math.log(token.probability))
@@ -205,7 +214,17 @@ def _judged(draft: _Draft, request: CompleteRequest, finish: FinishReason, strea
         syntax_ok=parses(code, request.suffix) if request.language == PYTHON else None,
         stopped_at=stopped_at,
         stream=stream,
+        tokens=tuple(_up_to(len(draft.text), draft.tokens)) if request.top_alternatives else (),
     )
+
+
+def _up_to(length: int, tokens: Sequence[Token]) -> Iterator[Token]:
+    """The tokens of the first characters; the last is cut where the completion was."""
+    for token in tokens:
+        if length <= 0:
+            return
+        yield replace(token, text=token.text[:length])
+        length -= len(token.text)
 
 
 def _sampling(request: CompleteRequest, stream: int) -> Sampling:
@@ -215,7 +234,7 @@ def _sampling(request: CompleteRequest, stream: int) -> Sampling:
         temperature=max(request.temperature, VARIED_TEMPERATURE) if stream else request.temperature,
         repeat_penalty=1.0,
         seed=None if request.seed is None else (request.seed + stream) % 2**32,
-        top_alternatives=1,
+        top_alternatives=max(1, request.top_alternatives),
     )
 
 

@@ -22,8 +22,12 @@ MAX_UNPACKED_BYTES = 80_000_000
 MAX_PACKED_FILES = 2_000
 _FIELD = "document"
 _SNIFFED_BYTES = 1024
-_OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Begins the Office files of before 2007, and those that are locked by a password."""
 _ENCODINGS = ["utf_8", "utf_16", "gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251"]
+
+_HANGUL_SHARE = 0.9
+"""Korean that is taken for Chinese has more of it, Chinese that is taken for Korean about half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def _reader_for(data: bytes) -> tuple[str, Callable[[bytes], str]]:
         return "pdf", _read_pdf
     if data.startswith(b"PK\x03\x04"):
         return "docx", _read_docx
-    if data.startswith(_OLE_SIGNATURE):
+    if data.startswith(OLE_SIGNATURE):
         raise InputError(
             _FIELD, "is an old Word file or is locked by a password; save it as .docx without one, or as .pdf"
         )
@@ -93,19 +97,45 @@ def decode_text(data: bytes) -> str:
     Raises:
         InputError: It is no text, or in an encoding that is not recognised.
     """
+    return detect_text(data)[0]
+
+
+def detect_text(data: bytes) -> tuple[str, str]:
+    """As `decode_text`, with the name of the encoding, such as ``gb18030``.
+
+    Raises:
+        InputError: As there.
+    """
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
         pass
     utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     if not utf_16 and b"\x00" in data:
         raise InputError(_FIELD, "is no text file, and of no other kind that is read here")
+    if _is_simplified_chinese(data):
+        return data.decode("gb18030", "replace"), "gb18030"
     from charset_normalizer import from_bytes
 
     guess = from_bytes(data, cp_isolation=_ENCODINGS).best()
     if guess is None:
         raise InputError(_FIELD, "is in an encoding that was not recognised; save it as UTF-8")
-    return str(guess)
+    return str(guess), guess.encoding
+
+
+def _is_simplified_chinese(data: bytes) -> bool:
+    """Whether bytes that are no UTF-8 are GB 2312; guesses from the frequency of letters fail on short texts.
+
+    Other encodings break its rule that a high byte is followed by another, Korean's aside (EUC-KR); as that, Chinese is
+    full of Chinese characters, which modern Korean has hardly any of.
+    """
+    try:
+        letters = [letter for letter in data.decode("gb2312") if "\u4e00" <= letter <= "\u9fff"]
+        korean = data.decode("euc_kr", "replace")
+    except UnicodeDecodeError:
+        return False
+    hangul = sum("\uac00" <= letter <= "\ud7a3" for letter in korean)
+    return bool(letters) and hangul < _HANGUL_SHARE * len(letters)
 
 
 def _read_pdf(data: bytes) -> str:
@@ -149,7 +179,7 @@ def _read_docx(data: bytes) -> str:
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            check_archive(archive)
+            check_archive(archive, "word/document.xml", "Word (.docx)")
         document = docx.Document(io.BytesIO(data))
         blocks = [_block_text(block) for block in document.iter_inner_content()]
     except InputError:
@@ -159,16 +189,21 @@ def _read_docx(data: bytes) -> str:
     return "\n\n".join(block for block in blocks if block.strip())
 
 
-def check_archive(archive: zipfile.ZipFile) -> None:
-    """Refuse what is no Word file, or unpacks to far more than a document; sizes in the directory bound what zipfile
-    reads.
+def check_archive(archive: zipfile.ZipFile, member: str, kind: str) -> None:
+    """Refuse what is no Office file of one kind, or unpacks to far more than a document; sizes in the directory bound
+    what zipfile reads.
+
+    Args:
+        archive: The file.
+        member: What such a file always holds.
+        kind: What such a file is called.
 
     Raises:
         InputError: It is refused.
     """
     entries = archive.infolist()
-    if "word/document.xml" not in {entry.filename for entry in entries}:
-        raise InputError(_FIELD, "is an archive or an Office file of another kind; of those only Word (.docx) is read")
+    if member not in {entry.filename for entry in entries}:
+        raise InputError(_FIELD, f"is an archive or an Office file of another kind; of those only {kind} is read")
     if len(entries) > MAX_PACKED_FILES or sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
         raise InputError(_FIELD, f"unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB")
 

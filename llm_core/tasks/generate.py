@@ -24,7 +24,7 @@ from llm_core.tasks.base import Request, Result
 from llm_core.tasks.decoding import FinishReason, decode
 from llm_core.tasks.json_fields import Fields, json_schema
 from llm_core.tasks.language import check_language, is_chinese, readers
-from llm_core.tasks.prompts import CODE_WRITINGS, JSON_INSTRUCTION, WRITINGS, Role, Turn, chat_prompt
+from llm_core.tasks.prompts import CODE_WRITINGS, CONTINUE, JSON_INSTRUCTION, WRITINGS, Role, Turn, chat_prompt
 from llm_core.types import Delta, Sampling, Token
 
 MAX_HISTORY_TURNS = 100
@@ -101,16 +101,16 @@ class GenerateTask:
     request_type: ClassVar[type[GenerateRequest]] = GenerateRequest
 
     def candidates(self, catalog: Catalog, request: GenerateRequest) -> tuple[ModelSpec, ...]:
-        """Decoders that read the prompt's script and, for fields, can be held to a schema."""
-        specs = [spec for spec in catalog.for_task("generate") if not request.fields or spec.follows_schemas]
+        """Decoders that read the prompt's script and, for fields, follow instructions and can be held to a schema."""
+        specs = [spec for spec in catalog.for_task("generate") if not request.fields or _can_answer_in_fields(spec)]
         return readers(specs, "prompt", request.prompt)
 
     def run(self, session: Session, request: GenerateRequest) -> Steps[GenerateResult]:
         """See `Task.run`."""
         check_language(session.spec, "prompt", request.prompt)
-        model = session.open(Generates)
-        beginning = request.beginning or _opening(request)
-        prompt, left_out = _fitting_prompt(model, session.spec.prompt_template, request, beginning)
+        model, template = session.open(Generates), session.spec.prompt_template
+        beginning = request.beginning or (request.prompt if template == CONTINUE else _opening(request))
+        prompt, left_out = _fitting_prompt(model, template, request, beginning)
         tokens: list[Token] = []
         steps = decode(model, prompt, _sampling(request), session.cancel)
         if beginning:
@@ -126,6 +126,10 @@ class GenerateTask:
             tokens=tuple(tokens) if request.top_alternatives else (),
             turns_left_out=left_out,
         )
+
+
+def _can_answer_in_fields(spec: ModelSpec) -> bool:
+    return spec.follows_schemas and spec.prompt_template != CONTINUE
 
 
 def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token], *, started: bool) -> Steps[FinishReason]:
@@ -192,12 +196,12 @@ def _fitting_prompt(
     if request.fields:
         system = f"{system} {JSON_INSTRUCTION}\n{request.fields}".strip()
     text = writing.wrap(request.prompt, chinese=is_chinese(request.prompt)) if writing else request.prompt
-    last = Turn("user", text)
+    last = () if template == CONTINUE else (Turn("user", text),)
     own = model.chat_prompt if isinstance(model, HasChatTemplate) else None
     history = [Turn(message.role, message.content) for message in request.history]
     room = model.context_length - request.max_new_tokens
     for left_out in _cuts(history):
-        prompt = chat_prompt(template, system, (*history[left_out:], last), beginning, own)
+        prompt = chat_prompt(template, system, (*history[left_out:], *last), beginning, own)
         length = model.count_tokens(prompt)
         if length <= room:
             return prompt, left_out

@@ -17,6 +17,8 @@ from llm_core.prompt import Prompt, Segment, literal, markup, segments_of
 
 Role = Literal["user", "assistant"]
 OwnTemplate = Callable[[Sequence[tuple[str, str]]], Prompt]
+CONTINUE = "continue"
+"""Template name of models that follow no instructions: they go on from the text they are given."""
 OWN = "tokenizer"
 """Template name of models whose tokenizer brings a chat template."""
 FIM_MARKS: dict[str, tuple[str, str, str]] = {
@@ -166,4 +168,13 @@ def _plain(system: str, turns: Sequence[Turn]) -> list[Segment]:
     return [literal("\n\n".join(text for text in (system, *(turn.content for turn in turns)) if text))]
 
 
-_CHAT_TEMPLATES: dict[str, Callable[[str, Sequence[Turn]], list[Segment]]] = {"chatml": _chatml, "plain": _plain}
+def _continued(system: str, turns: Sequence[Turn]) -> list[Segment]:
+    """What was said, in paragraphs; the text to go on from is the beginning of the answer."""
+    return [literal("".join(f"{turn.content}\n\n" for turn in turns))]
+
+
+_CHAT_TEMPLATES: dict[str, Callable[[str, Sequence[Turn]], list[Segment]]] = {
+    "chatml": _chatml,
+    "plain": _plain,
+    CONTINUE: _continued,
+}

@@ -91,7 +91,7 @@ class SentimentTask:
 
 
 def _plan(text: str) -> tuple[list[Range], list[Range]]:
-    """The windows of the whole text, and its sentences; a single sentence is not read twice."""
+    """The windows of the whole text, and its sentences; these are not read twice where they are the windows."""
     windows = split_windows(text, WINDOW_UNITS) or [Range(0, len(text))]
     sentences = split_sentences(text)
     return windows, [] if sentences == windows else sentences
@@ -102,7 +102,7 @@ def _result(
 ) -> SentimentResult:
     lengths = np.array([units(window.of(text)) for window in windows], dtype=np.float64)
     whole = _scores(labels, np.average(probabilities[: len(windows)], axis=0, weights=lengths))
-    parts = probabilities[len(windows) :] if sentences else probabilities[:1]
+    parts = probabilities[len(windows) :] if sentences else probabilities
     judged = [_sentence(place, _scores(labels, row)) for place, row in zip(sentences or windows, parts, strict=True)]
     return SentimentResult(label=_best(whole), scores=whole, sentences=tuple(judged), windows=len(windows))
 

@@ -16,7 +16,7 @@ import torch
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArguments
 
 from llm_core.model.heads import Model
-from llm_core.training import checkpoints, curve, samples
+from llm_core.training import checkpoints, curve, sample_file, samples
 from llm_core.training.deepening import Deepening
 from llm_core.training.features import FeatureSet, digest, held, stored
 from llm_core.training.mixture import Mixture
@@ -175,7 +175,7 @@ class Fit:
             found.append(Deepening(model, optim.shallow_first, optim.shallow_blocks))
         if self.recipe.samples is not None:
             wanted = self.recipe.samples
-            found.append(samples.Sampler(wanted, model, objective.tokenizer, folder / samples.FILE))
+            found.append(samples.Sampler(wanted, model, objective.tokenizer, folder / sample_file.FILE))
         if optim.patience is not None:
             found.append(EarlyStoppingCallback(optim.patience))
         return [*found, *self.watchers]

@@ -29,6 +29,7 @@ from llm_core.evaluation.calibration import (
     fit_temperature,
     translation_calibration,
 )
+from llm_core.evaluation.coverage import COVERAGE_FILE, Coverage, write_coverage
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.scores import Score
 from llm_core.evaluation.translation import sentence_chrf
@@ -36,7 +37,7 @@ from llm_core.files import write_json
 from llm_core.model.convert import hub
 from llm_core.model.heads import CausalLM
 from llm_core.training.export import ADAPTER, BITS, load_model
-from llm_core.training.measure_language import language_scores, score_rows, translator_scores
+from llm_core.training.measure_language import continuations, language_scores, score_rows, translator_scores
 from llm_core.training.mixture import renamed
 from llm_core.training.predictors import AnswerPredictor, ConvertedTranslator, LabelPredictor, TagPredictor, answers
 from llm_core.training.recipe import Recipe
@@ -67,7 +68,8 @@ class Measure:
     """Once it is scored: some rows by chance, with what the model made of them."""
 
     def scores(self) -> list[Score]:
-        """Calibrates where there is something to calibrate (`calibration.json`), and scores.
+        """Calibrates where there is something to calibrate (`calibration.json`), and scores; of a classifier also
+        `coverage.json`.
 
         Raises:
             InputError: A row is malformed, or a metric is none that can be measured.
@@ -82,16 +84,22 @@ class Measure:
             from llm_core.model.convert.gguf import as_stored  # its package is for decoders only
 
             assert self.whole_dir is not None, "a conversion comes from a whole model"
-            stored = as_stored(hub.load(self.whole_dir, CausalLM), BITS)
-            return language_scores(self.recipe, stored, open_tokenizer(self.whole_dir), self.data_dir)
+            return self._language(as_stored(hub.load(self.whole_dir, CausalLM), BITS), open_tokenizer(self.whole_dir))
         model, tokenizer = load_model(self.model_dir, self.base_dir), open_tokenizer(self.base_dir or self.model_dir)
         if self.recipe.objective not in reading:
-            return language_scores(self.recipe, model, tokenizer, self.data_dir)
+            return self._language(model, tokenizer)
         predictions, settings = reading[self.recipe.objective](model, tokenizer, validation)
         self._keep_outputs([row for rows in validation.values() for row in rows], predictions)
         told = {"task": self.recipe.objective, "max_length": self.recipe.max_length, **settings}
         write_json(self.model_dir / CALIBRATION_FILE, told)
         return self._looked_up(predictions, validation)
+
+    def _language(self, model: Any, tokenizer: Any) -> list[Score]:
+        """A language model: its scores, and how it goes on from some beginnings."""
+        if isinstance(model, CausalLM):
+            rows = [row for part in self.recipe.scores for row in score_rows(self.recipe, part, self.data_dir)]
+            self.outputs.extend(continuations(model, tokenizer, [rows[place]["text"] for place in _drawn(len(rows))]))
+        return language_scores(self.recipe, model, tokenizer, self.data_dir)
 
     def _translator(self) -> list[Score]:
         """A converted translator: the threshold of its warning, and its scores."""
@@ -160,7 +168,25 @@ class Measure:
                 for name, t in (("before", 1.0), ("after", temperature))
             },
         }
+        chances = {key: softmax(row / temperature) for key, row in logits.items()}
+        write_coverage(self.model_dir / COVERAGE_FILE, self.recipe.name, self._coverage(chances, validation))
         return {key: labels[int(row.argmax())] for key, row in logits.items()}, settings
+
+    def _coverage(self, chances: dict[int, npt.NDArray[Any]], validation: Validation) -> list[Coverage]:
+        """On the rows of each score.
+
+        Args:
+            chances: `id` of a row → calibrated probability of each label.
+            validation: The rows.
+        """
+        found = []
+        for part in self.recipe.scores:
+            rows = selected(validation[part.data], part)
+            best = [chances[id(row)] for row in rows]
+            right = [self.recipe.labels[int(p.argmax())] == row["label"] for p, row in zip(best, rows, strict=True)]
+            title = part.title or part.data
+            found.append(Coverage.of([float(p.max()) for p in best], right, data=part.data, title=title))
+        return found
 
     def _answers(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:
         with_types = not (self.model_dir / ADAPTER).is_file()

@@ -27,6 +27,7 @@ from llm_core.evaluation.language_model import language_model_scores, score_text
 from llm_core.evaluation.ngrams import ORDER, ngram_likelihoods
 from llm_core.evaluation.scores import Score
 from llm_core.inference.beam import BeamSettings, beam_search
+from llm_core.inference.generate import generate
 from llm_core.model.convert.ctranslate2 import convert
 from llm_core.model.heads import CausalLM, MaskedLM, Model, Seq2SeqLM
 from llm_core.training.mixture import Mixture
@@ -34,10 +35,13 @@ from llm_core.training.objectives import objective_for, source_text
 from llm_core.training.predictors import BEAMS, ConvertedTranslator
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import ScorePart
+from llm_core.types import Sampling
 
 BASELINE = f"bits_per_byte[{ORDER}-gram]"
-MASK_SEED = 13
-"""Of the tokens that are hidden."""
+SEED = 13
+"""Of the tokens that are hidden, and of those that are drawn."""
+BEGINNING_TOKENS, CONTINUED_TOKENS = 12, 48
+"""Of a text that a language model goes on from, at most; what it may write."""
 BEAM_ROWS = 16
 """Sentences translated together."""
 
@@ -87,6 +91,23 @@ def _scores(recipe: Recipe, measure: Measured, data_dir: Path | None) -> list[Sc
             raise InputError("scores.metrics", f"{unknown[0]} is not measured; these are: {', '.join(measured)}")
         title = part.title or part.data
         found += [Score.of(metric, measured[metric], data=part.data, title=title) for metric in part.metrics]
+    return found
+
+
+def continuations(model: CausalLM, tokenizer: Any, texts: Sequence[str]) -> list[dict[str, str]]:
+    """How the model goes on from the beginnings of texts: `source`, `output`, and the text's own way as `reference`.
+
+    Sampled as the page does it (temperature 0.7, top-p 0.95), with one seed.
+    """
+    found = []
+    for text in texts:
+        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        cut = max(1, min(BEGINNING_TOKENS, len(ids) // 2))
+        sampling = Sampling(CONTINUED_TOKENS, repeat_penalty=1.0, seed=SEED)
+        written = [int(step.tokens) for step in generate(model, torch.tensor([ids[:cut]]), sampling=sampling)]
+        parts = (ids[:cut], written, ids[cut : cut + CONTINUED_TOKENS])
+        said = (" ".join(tokenizer.decode(part, skip_special_tokens=True).split()) for part in parts)
+        found.append(dict(zip(("source", "output", "reference"), said, strict=True)))
     return found
 
 
@@ -140,7 +161,7 @@ def _text_scores(model: CausalLM, tokenizer: Any, texts: Sequence[str], window: 
 
 def _hidden_scores(recipe: Recipe, model: MaskedLM, tokenizer: Any, rows: Sequence[Row]) -> dict[str, Estimate]:
     objective = objective_for(recipe, tokenizer)
-    collate = objective.collator(MASK_SEED)
+    collate = objective.collator(SEED)
     statistics = np.array([_guessed(model, collate([feature])) for feature in objective.features(rows)])
     return {"accuracy": interval(statistics[:, 1:], ratio), "perplexity": interval(statistics, _perplexity)}
 

@@ -1,8 +1,7 @@
 """Showcases: what a model makes of a few inputs at several steps of its training, kept so that a page can replay it.
 
-Each line of ``samples.jsonl`` is ``{"step", "loss", "input", "output"}``. The output is a continuation or a translation
-as text, or, for a masked LM, the most probable pieces and their probabilities for each mask. Decoding is greedy and
-draws no random number, so looking changes nothing in the training.
+Decoding is greedy and draws no random number, so looking changes nothing in the training. `sample_file` says what is
+written.
 """
 
 from __future__ import annotations
@@ -18,12 +17,11 @@ from transformers import TrainerCallback
 from llm_core.model.cache import KeyValueCache
 from llm_core.model.heads import CausalLM, MaskedLM, Model, Seq2SeqLM
 from llm_core.training.recipe_parts import Samples
-
-FILE = "samples.jsonl"
+from llm_core.training.sample_file import keep_until
 
 
 class Sampler(TrainerCallback):
-    """Writes `FILE` into the run folder.
+    """Writes `sample_file.FILE` into the run folder.
 
     Args:
         wanted: Inputs and steps.
@@ -61,21 +59,6 @@ class Sampler(TrainerCallback):
 def is_due(step: int, steps: Iterable[int]) -> bool:
     """Whether to look at this step: one of `steps`; without any, a power of two."""
     return step in steps if steps else step & (step - 1) == 0
-
-
-def read_samples(file: Path) -> list[dict[str, Any]]:
-    """The lines of a file; a last half line, of a killed process, is left out."""
-    if not file.is_file():
-        return []
-    whole, _, _ = file.read_text(encoding="utf-8").rpartition("\n")
-    return [json.loads(line) for line in whole.split("\n") if line]
-
-
-def keep_until(file: Path, step: int) -> None:
-    """Keeps the lines up to `step`."""
-    if file.is_file():
-        kept = [line for line in read_samples(file) if line["step"] <= step] if step else []
-        file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept), encoding="utf-8")
 
 
 @torch.no_grad()

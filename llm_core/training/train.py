@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_core.evaluation.scores import SCORES_FILE, Score, write_scores
-from llm_core.training import curve, samples
+from llm_core.training import curve, sample_file
 from llm_core.training.card import Run, model_card
 from llm_core.training.export import WHOLE, save_model
 from llm_core.training.fitting import Fit, Fitted
@@ -81,7 +81,7 @@ def train(
         about = {"model": recipe.name, "base": recipe.base, "negation_pairs": found.negation if found else None}
         write_scores(output_dir / SCORES_FILE, scores, packages=MEASURED_WITH, further=further, **about)
         if recipe.samples is not None:
-            for name in (samples.FILE, curve.FILE):
+            for name in (sample_file.FILE, curve.FILE):
                 shutil.copyfile(fitted.folder / name, output_dir / name)
         run = _run(fitted, work, output_dir, measure.outputs, found)
         (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
@@ -104,7 +104,9 @@ def _run(
         hardware=hardware(work),
         seed=fitted.seed,
         results=fitted.results,
-        samples=tuple(line for line in samples.read_samples(fitted.folder / samples.FILE) if line["step"] == last),
+        samples=tuple(
+            line for line in sample_file.read_samples(fitted.folder / sample_file.FILE) if line["step"] == last
+        ),
         calibration=json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {},
         outputs=tuple(outputs),
         scrutiny=found,

@@ -21,6 +21,7 @@ PACKAGES = {
     "transformers": ("torch", "transformers"),
     "llama_cpp": ("xllamacpp",),
     "ctranslate2": ("ctranslate2", "transformers"),
+    "own": ("torch", "sentencepiece"),
 }
 """Import names that each backend needs."""
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from llm_core.catalog import CATALOG_PATH, LABELLED_HEADS, parse_catalog
 from llm_core.errors import LlmCoreError, WeightsError
+from llm_core.evaluation.coverage import COVERAGE_FILE
 from llm_core.evaluation.scores import SCORES_FILE, read_scores
 from llm_core.files import replacing
 from llm_core.settings import Settings
@@ -31,6 +32,8 @@ TEMPLATES_PATH = Path(__file__).with_name("trained.toml")
 BEGIN, END = "# begin trained", "# end trained"
 CONVERTED = {"ctranslate2": ".bin", "llama_cpp": ".gguf"}
 """Weights that another runtime's own parser reads, by backend."""
+MEASURED = (SCORES_FILE, COVERAGE_FILE)
+"""What was measured of a model, which nobody needs to run it."""
 _MAX_HEADER_BYTES = 100_000_000
 
 
@@ -84,7 +87,7 @@ def complete(template: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _ships(path: Path, weights: str) -> bool:
-    return path.name != SCORES_FILE and path.suffix in (*DATA_SUFFIXES, weights)
+    return path.name not in MEASURED and path.suffix in (*DATA_SUFFIXES, weights)
 
 
 def read_labels(config: Path) -> list[str]:
@@ -117,8 +120,7 @@ def count_parameters(weights: Path) -> int:
 def _scores(path: Path) -> Iterator[dict[str, Any]]:
     """Scores as the catalogue has them; the file says more about each."""
     for score in read_scores(path) if path.is_file() else ():
-        shown = score.model_dump(include={"data", "metric", "value", "split", "title"})
-        yield {**shown, "value": round(score.value, 4)}
+        yield score.model_dump(exclude={"signature"}, exclude_none=True)
 
 
 def _json(path: Path) -> dict[str, Any]:

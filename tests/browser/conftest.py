@@ -11,10 +11,16 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from demos._page import build_page, launch_options
+from llm_core.engine import Engine
+from tests.demos.site import inside_a_loop
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
@@ -63,6 +69,25 @@ def _wait_until_served(address: str, process: subprocess.Popen[bytes], log: Path
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"the page did not start:\n{log.read_text()[-3000:]}")
+
+
+@contextlib.contextmanager
+def served(engine: Engine) -> Iterator[str]:
+    """Address of a page on an engine of the test; the engine is closed at the end."""
+    port = free_port()
+
+    def serve() -> Any:
+        page = inside_a_loop(lambda: build_page(engine))
+        address = {"server_name": "127.0.0.1", "server_port": port}
+        inside_a_loop(lambda: page.launch(**address, prevent_thread_lock=True, quiet=True, **launch_options()))
+        return page
+
+    # Playwright's loop runs in this thread.
+    with ThreadPoolExecutor(1) as other:
+        page = other.submit(serve).result()
+        yield f"http://127.0.0.1:{port}"
+        other.submit(page.close, verbose=False).result()
+    engine.close()
 
 
 @pytest.fixture(scope="session")

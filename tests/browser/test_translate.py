@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from demos._page import build_page, launch_options
 from demos.translate import EXAMPLES
 from llm_core.backends.base import Attention, Hypothesis, ModelFiles
 from llm_core.backends.echo import EchoBackend, EchoModel
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
-from tests.browser.conftest import free_port, visitor
-from tests.demos.site import inside_a_loop
+from tests.browser.conftest import served, visitor
 from tests.support.echo import echo_engine, echo_spec
 
 pytestmark = [pytest.mark.browser]
@@ -78,20 +75,8 @@ def echo_site(echo_backend: TranslatorBackend) -> Iterator[str]:
         echo_spec("german", **ECHO, language_pairs=(("de", "en"),)),
         backend=echo_backend,
     )
-    port = free_port()
-
-    def serve() -> Any:
-        page = inside_a_loop(lambda: build_page(engine))
-        address = {"server_name": "127.0.0.1", "server_port": port}
-        inside_a_loop(lambda: page.launch(**address, prevent_thread_lock=True, quiet=True, **launch_options()))
-        return page
-
-    # Playwright's loop runs in this thread.
-    with ThreadPoolExecutor(1) as other:
-        page = other.submit(serve).result()
-        yield f"http://127.0.0.1:{port}"
-        other.submit(page.close, verbose=False).result()
-    engine.close()
+    with served(engine) as address:
+        yield address
 
 
 @pytest.fixture

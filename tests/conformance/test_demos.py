@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 
 import demos
+from demos._api import FURTHER
 from demos._demo import Demo, discover
 from demos._i18n import strings
 from demos._page import build_page
@@ -23,7 +24,8 @@ from tests.demos.site import inside_a_loop
 
 DEMOS = discover()
 FOLDER = Path(demos.__path__[0])
-DRAWN = [path for path in (FOLDER / "assets").glob("*.js") if path.stem not in ("page", "drawn", "restore")]
+DRAWN = [path for path in (FOLDER / "assets").glob("*.js") if path.stem not in ("page", "drawn", "chart", "restore")]
+TEMPLATES = list((FOLDER / "assets").glob("*.html"))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_endpoint_has_the_fields_of_the_command_line(demo: Demo, endpoints: dict
 
 
 def test_nothing_else_is_public(endpoints: dict[str, Any]) -> None:
-    assert set(endpoints) == {f"/{demo.slug}" for demo in DEMOS}
+    assert set(endpoints) == {f"/{name}" for name in (*(demo.slug for demo in DEMOS), *FURTHER)}
 
 
 def test_every_page_event_that_runs_a_model_is_a_generator(page: gr.Blocks) -> None:
@@ -128,14 +130,14 @@ def test_every_string_that_is_used_exists_and_every_one_is_used() -> None:
     }
     tables = {key.partition(".")[0] for key in strings("en")}
     named = {text for text in written if re.fullmatch(rf"(?:{'|'.join(tables)})\.[a-z0-9_]+", text)}
-    for script in DRAWN:  # the browser draws with the strings of the table of the same name
+    for script in DRAWN + TEMPLATES:  # they use the strings of the table of the same name
         found = re.findall(r"\bsay(?:\.|\[`)([a-z_]+)", script.read_text(encoding="utf-8"))
         named |= {f"{script.stem}.{name}" for name in found}
     named |= {f"pairs.{name}" for name in written & {"title", "look"}}  # headings are chosen in Python
     # The rest of these is appended: f"classify.set_{name}".
     begun = {text for text in named if text.endswith("_")} | {"error.", "common."}
-    assert {key for key in named - begun - {"page.js"}} <= set(strings("en"))
-    built = re.compile("|".join([*map(re.escape, begun), r"[a-z]+\.(?:title|lead)$"]))
+    assert {key for key in named - begun - {"page.js", "report.html"}} <= set(strings("en"))
+    built = re.compile("|".join([*map(re.escape, begun), r"[a-z_]+\.(?:title|lead)$"]))
     assert {key for key in strings("en") if key not in named and not built.match(key)} == set()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_core.data.words import character_ranges, is_chinese, word_ranges, word_starts
+from llm_core.data.words import by_word, character_ranges, is_chinese, word_ranges, word_starts
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,10 @@ def test_a_blank_belongs_to_the_piece_behind_it() -> None:
     # SentencePiece: "▁big", "▁ca", "t"; byte fallback: three pieces of one character
     assert word_starts("big cat", [(0, 3), (3, 6), (6, 7)]) == [1, 1, 0]
     assert word_starts("a 🙂", [(0, 1), (1, 2), (2, 3), (2, 3), (2, 3)]) == [1, 1, 1, 0, 0]
+
+
+def test_values_of_pieces_are_added_up_by_word() -> None:
+    text = "it's  okay 好"
+    pieces = [(0, 2, 1.0), (2, 4, 0.5), (4, 8, 0.25), (8, 10, 0.5), (11, 12, -1.0), (5, 6, 3.0)]
+    assert by_word(text, pieces) == [(0, 4, 1.5), (5, 6, 3.0), (6, 10, 0.75), (11, 12, -1.0)]
+    assert by_word("one two", [(0, 3, 1.0)]) == [(0, 3, 1.0), (4, 7, 0.0)], "words without pieces are there, too"

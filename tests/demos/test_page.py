@@ -125,7 +125,17 @@ def test_page_is_protected_and_large_bodies_are_refused(site: Site) -> None:
 
 def test_tools_are_described_for_assistants(site: Site) -> None:
     tools = {tool["name"]: tool for tool in httpx.get(f"{site.address}/gradio_api/mcp/schema").json()}
-    assert set(tools) == {"classify", "sentiment", "translate", "answer", "entities", "complete", "generate", "poem"}
+    assert set(tools) == {
+        "classify",
+        "sentiment",
+        "translate",
+        "answer",
+        "entities",
+        "complete",
+        "generate",
+        "poem",
+        "under_the_hood",
+    }
     for tool in tools.values():
         assert len(tool["description"]) > 20
         for name, parameter in tool["inputSchema"]["properties"].items():

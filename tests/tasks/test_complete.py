@@ -95,6 +95,25 @@ def test_suffix_ends_it_unless_the_model_reads_it() -> None:
     assert FUNCTION.startswith(ours.prompts[1]) and not result.suffix_seen, "it continues code without marks as well"
 
 
+class Doubtful(Scripted):
+    """Says what else it could have written."""
+
+    def generate(self, prompt: str, sampling: Sampling, cancel: CancelToken) -> Iterator[Token]:
+        for token in super().generate(prompt, sampling, cancel):
+            yield Token(token.text, token.probability, ((token.text, 0.5), ("\n    pass", 0.25)))
+
+
+def test_the_tokens_add_up_to_the_completion_when_they_are_asked_for() -> None:
+    script = [("\n    return n\n\nprint(1)", 0.5)]
+    _, result = run(Doubtful(script), prefix="def f(n):\n", top_alternatives=5)
+    [best] = result.candidates
+    assert "".join(token.text for token in best.tokens) == best.text == "    return n"
+    assert [token.text for token in best.tokens] == ["  ", "  r", "etu", "rn ", "n"], "the last is cut at the end"
+    assert best.tokens[0].alternatives == (("  ", 0.5), ("    pass", 0.25)), "the newline is there already"
+    _, result = run(Doubtful(script), prefix="def f(n):\n")
+    assert result.candidates[0].tokens == ()
+
+
 def test_each_completion_is_shown_once() -> None:
     _, result = run(Scripted([("return 1", 0.5)] * 3), prefix=FUNCTION, candidates=3)
     assert [candidate.text for candidate in result.candidates] == ["return 1"]

@@ -66,6 +66,25 @@ def test_a_template_may_open_the_answer() -> None:
     assert not run(echo(), prompt="x", template="story", max_new_tokens=2)[1].text.startswith("```")
 
 
+def test_a_model_that_follows_no_instructions_goes_on_from_the_text() -> None:
+    model = echo(prompt_template="continue")
+    text, result = run(model, prompt="one two", template="story", system="Rhyme!", max_new_tokens=3)
+    assert text.strip() == result.text == "one twoone two one", "the text itself begins the answer, once"
+    assert run(model, prompt="one two", beginning="one two three ", max_new_tokens=1)[1].text == "one two three one"
+    history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "a b"}]
+    assert run(model, prompt="c ", history=history, max_new_tokens=4)[1].text == "c a a b c"
+
+
+def test_fields_need_a_model_that_follows_instructions() -> None:
+    able, story = (
+        echo_spec(name, prompt_template=template).model_copy(update={"backend": "llama_cpp"})
+        for name, template in (("able", "chatml"), ("story", "continue"))
+    )
+    catalog = Catalog({story.id: story, able.id: able})
+    asked, free = (GenerateRequest.parse({"prompt": "x", "fields": fields}) for fields in ("a: text", ""))
+    assert TASK.candidates(catalog, asked) == (able,) and TASK.candidates(catalog, free) == (story, able)
+
+
 def test_probabilities_on_demand() -> None:
     _, result = run(echo(), prompt="one", max_new_tokens=2, top_alternatives=3)
     assert [token.probability for token in result.tokens] == [1.0, 1.0]

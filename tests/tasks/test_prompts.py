@@ -65,7 +65,7 @@ def test_the_template_of_the_model_itself() -> None:
 
 
 def test_an_unknown_template_is_named() -> None:
-    with pytest.raises(BackendError, match="no chat template 'alpaca'; there are chatml, plain"):
+    with pytest.raises(BackendError, match="no chat template 'alpaca'; there are chatml, plain, continue"):
         chat_prompt("alpaca", "", [])
 
 

@@ -53,6 +53,14 @@ def test_long_texts_are_averaged() -> None:
     assert result.label == "negative" and result.scores["positive"] > 0.1
 
 
+def test_sentences_as_long_as_windows_are_read_once() -> None:
+    backend = EchoBackend()
+    text = f"{'positive ' * 60}. {'Negative ' * 60}."
+    [result] = TASK.run_many(MemorySession(backend.open(SPEC, None)), [request(text)])  # type: ignore[arg-type]
+    assert [part.label for part in result.sentences] == ["positive", "negative"]
+    assert result.windows == 2 and backend.batch_sizes == [2]
+
+
 def test_other_label_names() -> None:
     spec = SPEC.model_copy(update={"labels": ("POSITIVE", "NEGATIVE")})
     result = finish(TASK.run(MemorySession(EchoBackend().open(spec, None)), request("negative")))  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from llm_core.settings import REPOSITORY_ROOT
 from llm_core.training import checkpoints
 from llm_core.training.curve import Row, read_curve
 from llm_core.training.recipe import Recipe
-from llm_core.training.samples import read_samples
+from llm_core.training.sample_file import read_samples
 
 Scratch = Callable[..., Recipe]
 RUNNER = Path(__file__).parent / "runner.py"

@@ -20,7 +20,7 @@ from llm_core.training.curve import read_curve
 from llm_core.training.export import load_model
 from llm_core.training.predictors import ConvertedTranslator
 from llm_core.training.recipe import Recipe, load_recipe
-from llm_core.training.samples import read_samples
+from llm_core.training.sample_file import read_samples
 from llm_core.training.train import TrainReport, train
 from llm_core.training.vocabulary import open_tokenizer
 
@@ -119,7 +119,7 @@ def test_a_decoder_ships_for_llama_cpp_and_is_measured_as_it_ships(
         "twelve steps are few"
     )
     card = (report.model_dir / "README.md").read_text(encoding="utf-8")
-    assert "library_name: llama.cpp" in card and "8 bits a weight" in card
+    assert "library_name: llama.cpp" in card and "8 bits a weight" in card and card.count("(reference: ") == 10
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path, parameters.n_ctx, parameters.verbosity = str(report.model_dir / "made.gguf"), 64, 0

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from llm_core.data.loaders import load_rows
+from llm_core.evaluation.coverage import read_coverage
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.scores import read_scores
 from llm_core.training.export import load_model, open_predictor, save_model
@@ -49,6 +50,11 @@ def test_a_classifier_ships_and_loads_by_plain_peft(
     tokens = AutoTokenizer.from_pretrained(base_dir)(["the film was good"], return_tensors="pt")
     with torch.inference_mode():
         assert model(**tokens).logits.argmax() == 1
+
+    [films] = read_coverage(report.model_dir / "coverage.json")
+    assert (films.data, films.rows) == ("films", 32)
+    assert films.right[0] / films.rows == pytest.approx(report.scores[0].value, abs=1e-4)
+    assert films.kept[50] == 32, "one of two labels has at least half of the probability"
 
     rows = load_rows("films", "validation", data_dir)
     again = evaluate(open_predictor(report.model_dir, base_dir), rows, "classification")

@@ -1,11 +1,11 @@
-"""Encoders in memory: embeddings and classification over texts of any length; the base class of span extraction and of
+"""Encoders in memory: embeddings of texts of any length, and the base class of classification, span extraction and
 tagging.
 
 Weights are loaded in float32, adapters merged, then cast to the device's format; heads stay in float32, because
 logits in bfloat16 have steps that show in probabilities. Texts longer than the model reads are covered by overlapping
 windows and averaged, never cut.
 
-Shape legend: B = rows of a batch, T = tokens, D = embedding dimensions, C = classes.
+Shape legend: B = rows of a batch, T = tokens, D = embedding dimensions.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from llm_core.backends.base import LoadedModel, ModelFiles
+from llm_core.backends.base import Attribution, Decision, LoadedModel, ModelFiles, Range
 from llm_core.backends.transformers.adapters import ignores_token_types, is_adapter, merge_adapter
+from llm_core.backends.transformers.attribution import Gradients
 from llm_core.backends.transformers.calibration import Calibration, read_calibration
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading, read_json
 from llm_core.backends.transformers.precision import inference_dtype
@@ -74,6 +75,7 @@ def open_encoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         WeightsError: The files are not what the head needs.
         OutOfMemoryError: They do not fit.
     """
+    from llm_core.backends.transformers.labels import ClassifierModel
     from llm_core.backends.transformers.spans import SpanModel
     from llm_core.backends.transformers.tags import TagModel
 
@@ -217,21 +219,31 @@ class EncoderModel:
         Returns:
             The result of each window, and for each window (index of its text, its number of tokens).
         """
-        overlap = min(32, self.max_tokens // 4)
-        encoded = self._tokenizer(
+        encoded = self._cut(texts)
+        owners, rows = encoded["overflow_to_sample_mapping"], self._rows(encoded)
+        return self.run(rows, cancel), [(owner, len(row.input_ids)) for owner, row in zip(owners, rows, strict=True)]
+
+    def windows_of(self, text: str) -> tuple[list[TokenRow], list[tuple[Range, ...]]]:
+        """The windows of a text, and for each the characters of its tokens, empty for special tokens."""
+        encoded = self._cut([text], return_offsets_mapping=True)
+        return self._rows(encoded), [tuple(map(tuple, places)) for places in encoded["offset_mapping"]]
+
+    def _cut(self, texts: Sequence[str], **options: Any) -> Any:
+        return self._tokenizer(
             list(texts),
             truncation=True,
             max_length=self.max_tokens,
-            stride=overlap,
+            stride=min(32, self.max_tokens // 4),
             return_overflowing_tokens=True,
             return_token_type_ids=self._with_types,
             return_attention_mask=False,
+            **options,
         )
+
+    def _rows(self, encoded: Any) -> list[TokenRow]:
         ids = encoded["input_ids"]
         types = encoded["token_type_ids"] if self._with_types else [None] * len(ids)
-        rows = [TokenRow(*pair) for pair in zip(ids, types, strict=True)]
-        owners = encoded["overflow_to_sample_mapping"]
-        return self.run(rows, cancel), [(owner, len(row.input_ids)) for owner, row in zip(owners, rows, strict=True)]
+        return [TokenRow(*pair) for pair in zip(ids, types, strict=True)]
 
     def average(self, results: Sequence[Array], windows: Sequence[tuple[int, int]], count: int) -> Array:
         """Mean of each text's window results, weighted by tokens; shape (count, size of a result)."""
@@ -241,6 +253,20 @@ class EncoderModel:
             sums[owner] += tokens * result
             weights[owner] += tokens
         return np.asarray(sums / weights, dtype=np.float32)
+
+
+class Explained(EncoderModel):
+    """An encoder whose decisions are explained; see `Attributes`."""
+
+    def attribute(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[Attribution]:
+        """See `Attributes.attribute`."""
+        with computing(self.spec.id):
+            gradients = Gradients(self._model, self._tokenizer, self.device, cancel)
+            return [self.explain(decision, gradients) for decision in decisions]
+
+    def explain(self, decision: Decision, gradients: Gradients) -> Attribution:
+        """The attribution of one decision."""
+        raise NotImplementedError
 
 
 def _positions(config: Any) -> int:
@@ -277,18 +303,3 @@ def _pools_first_token(directory: Path) -> bool:
     """What sentence-transformers recorded; the mean of all tokens when it did not."""
     file = directory / "1_Pooling" / "config.json"
     return file.is_file() and bool(read_json(file).get("pooling_mode_cls_token"))
-
-
-class ClassifierModel(EncoderModel):
-    """Texts to calibrated label probabilities; see `Classifies`."""
-
-    def compute(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Probabilities, (B, C)."""
-        logits_BC = self._model(**batch).logits.float()
-        return torch.softmax(logits_BC / self.calibration.temperature, dim=-1)
-
-    def classify(self, texts: Sequence[str], cancel: CancelToken) -> Array:
-        """See `Classifies.classify`."""
-        if not texts:
-            return np.empty((0, len(self.spec.labels)), np.float32)
-        return self.average(*self.run_texts(texts, cancel), len(texts))

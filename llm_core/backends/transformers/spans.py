@@ -14,18 +14,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_core.backends.base import Span
-from llm_core.backends.transformers.encoder import EncoderModel
+from llm_core.backends.base import Attribution, Decision, Span
+from llm_core.backends.transformers.attribution import Gradients
+from llm_core.backends.transformers.encoder import Explained
 from llm_core.backends.transformers.token_batches import TokenRow
-from llm_core.data.question_answering import MAX_QUESTION_TOKENS, QaWindow, make_windows
+from llm_core.data.question_answering import MAX_QUESTION_TOKENS, QaWindow, answer_positions, make_windows
+from llm_core.errors import InputError
 from llm_core.types import CancelToken
 
 MAX_ANSWER_TOKENS = 30
 _SPECIAL_TOKENS = 4
 
 
-class SpanModel(EncoderModel):
-    """Finds answers in contexts; see `ExtractsSpans`."""
+class SpanModel(Explained):
+    """Finds answers in contexts; see `ExtractsSpans` and `Attributes`."""
 
     def compute(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Start and end logits, (B, T, 2)."""
@@ -34,10 +36,8 @@ class SpanModel(EncoderModel):
 
     def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
         """See `ExtractsSpans.extract`."""
-        pairs = [{"question": q, "context": c} for q, c in zip(questions, contexts, strict=True)]
-        windows = make_windows(self._tokenizer, pairs, self.max_tokens, self.stride)
-        logits = self.run([self._row(window) for window in windows], cancel)
-        found: list[list[Span]] = [[] for _ in pairs]
+        windows, logits = self._read(questions, contexts, cancel)
+        found: list[list[Span]] = [[] for _ in contexts]
         for window, window_logits in zip(windows, logits, strict=True):
             found[window.row].append(best_span(window.offsets, window_logits))
         threshold = self.calibration.no_answer_threshold
@@ -46,6 +46,33 @@ class SpanModel(EncoderModel):
     def answer_probability(self, span: Span) -> float:
         """See `ExtractsSpans.answer_probability`."""
         return self.calibration.answer_is_right(span.score - span.null_score + self.calibration.no_answer_threshold)
+
+    def explain(self, decision: Decision, gradients: Gradients) -> Attribution:
+        """Of the window that decided: the one surest of the span; of "not in this context", the least sure one."""
+        question, context = decision.texts
+        windows, logits = self._read([question], [context], gradients.cancel)
+        start, end = decision.span or (0, 0)
+        at = [answer_positions(window, start, end) if decision.span else (0, 0) for window in windows]
+        scores = [float(own[first, 0] + own[last, 1]) for own, (first, last) in zip(logits, at, strict=True)]
+        holding = [number for number, found in enumerate(at) if found != (0, 0) or decision.span is None]
+        if not holding:
+            raise InputError("span", "must be within the context, and short enough for one window")
+        choose = max if decision.span else min
+        chosen = choose(holding, key=lambda number: scores[number])
+        first, last = at[chosen]
+        window = windows[chosen]
+        return gradients.of(
+            self._row(window),
+            (tuple(window.question_offsets), tuple(window.offsets)),
+            lambda outputs: outputs.start_logits[:, first] + outputs.end_logits[:, last],
+        )
+
+    def _read(
+        self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken
+    ) -> tuple[list[QaWindow], list[NDArray[np.float32]]]:
+        pairs = [{"question": q, "context": c} for q, c in zip(questions, contexts, strict=True)]
+        windows = make_windows(self._tokenizer, pairs, self.max_tokens, self.stride)
+        return windows, self.run([self._row(window) for window in windows], cancel)
 
     @property
     def stride(self) -> int:

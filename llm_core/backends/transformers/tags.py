@@ -9,32 +9,42 @@ Shape legend: B = rows of a batch, T = tokens, C = tags.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
-from llm_core.backends.base import NamedSpan
-from llm_core.backends.transformers.encoder import Array, EncoderModel
+from llm_core.backends.base import Attribution, Decision, NamedSpan
+from llm_core.backends.transformers.attribution import Gradients, log_odds
+from llm_core.backends.transformers.encoder import Array, Explained
 from llm_core.backends.transformers.token_batches import TokenRow
-from llm_core.data.tagging import TagWindow, best_tags, entities, entity_scores, in_characters, tag_windows, word_logits
+from llm_core.data.tagging import (
+    OUTSIDE,
+    TagWindow,
+    best_tags,
+    entities,
+    entity_scores,
+    in_characters,
+    tag_windows,
+    touched_tags,
+    word_logits,
+)
 from llm_core.data.words import Range, character_ranges
+from llm_core.errors import InputError
 from llm_core.types import CancelToken
 
 
-class TagModel(EncoderModel):
-    """Finds entities; see `Tags`."""
+class TagModel(Explained):
+    """Finds entities; see `Tags` and `Attributes`."""
 
     def compute(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Logits, (B, T, C)."""
-        logits_BTC: torch.Tensor = self._model(**batch).logits
-        return logits_BTC.float() / self.calibration.temperature
+        return self._logits(self._model(**batch))
 
     def tag(self, texts: Sequence[str], cancel: CancelToken) -> list[list[NamedSpan]]:
         """See `Tags.tag`."""
         places = [character_ranges(text) for text in texts]
-        sentences = [[text[start:end] for start, end in own] for text, own in zip(texts, places, strict=True)]
-        marked = self.calibration.mark_capitals
-        windows = tag_windows(self._tokenizer, sentences, self.max_tokens, self.stride, marked)
-        logits = self.run([TokenRow(window.input_ids, self._types(window)) for window in windows], cancel)
+        windows = self._windows(texts, places)
+        logits = self.run([self._row(window) for window in windows], cancel)
         owned: list[list[int]] = [[] for _ in texts]
         for index, window in enumerate(windows):
             owned[window.row].append(index)
@@ -48,8 +58,36 @@ class TagModel(EncoderModel):
         """Tokens that neighbouring windows share."""
         return self.max_tokens // 4
 
-    def _types(self, window: TagWindow) -> list[int] | None:
-        return window.token_type_ids or ([0] * len(window.input_ids) if self._with_types else None)
+    def explain(self, decision: Decision, gradients: Gradients) -> Attribution:
+        """Of the window with most of the entity's words; capitals, where they are marked, stay so in the baseline."""
+        [text] = decision.texts
+        words = character_ranges(text)
+        tags = touched_tags(words, [(decision.label, *(decision.span or (0, 0)))])
+        wanted = {number: tag for number, tag in enumerate(tags) if tag != OUTSIDE}
+        if not wanted or not set(wanted.values()) <= set(self.spec.labels):
+            raise InputError("span", "must be that of an entity of a type that the model knows")
+        windows = self._windows([text], [words])
+        window = max(windows, key=lambda each: sum(word in wanted for _, word in each.first_pieces()))
+        at = [(piece, self.spec.labels.index(wanted[word])) for piece, word in window.first_pieces() if word in wanted]
+        places = tuple((0, 0) if word < 0 else words[word] for word in window.words)
+
+        def output(outputs: Any) -> torch.Tensor:
+            logits_BTC = self._logits(outputs)
+            return torch.stack([log_odds(logits_BTC[:, piece], tag) for piece, tag in at]).mean(dim=0)
+
+        return gradients.of(self._row(window), (places,), output)
+
+    def _logits(self, outputs: Any) -> torch.Tensor:
+        logits_BTC: torch.Tensor = outputs.logits
+        return logits_BTC.float() / self.calibration.temperature
+
+    def _windows(self, texts: Sequence[str], places: Sequence[Sequence[Range]]) -> list[TagWindow]:
+        sentences = [[text[start:end] for start, end in own] for text, own in zip(texts, places, strict=True)]
+        return tag_windows(self._tokenizer, sentences, self.max_tokens, self.stride, self.calibration.mark_capitals)
+
+    def _row(self, window: TagWindow) -> TokenRow:
+        types = window.token_type_ids or ([0] * len(window.input_ids) if self._with_types else None)
+        return TokenRow(window.input_ids, types)
 
     def _spans(self, windows: Sequence[TagWindow], logits: Sequence[Array], words: Sequence[Range]) -> list[NamedSpan]:
         labels = self.spec.labels

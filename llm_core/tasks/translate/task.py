@@ -7,13 +7,14 @@ for documents. The model may be any that `Translates`.
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from llm_core.backends.base import Translates
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.errors import InputError, LlmCoreError, ModelUnavailableError
-from llm_core.session import Session, Steps
+from llm_core.session import Session, Steps, exhaust
 from llm_core.tasks.translate.back import translate_back
 from llm_core.tasks.translate.glossary import Entry, Glossary, parse_glossary
 from llm_core.tasks.translate.languages import AUTO, language_name, main_language, model_code, simplify
@@ -52,15 +53,9 @@ class TranslateTask:
 
     def run(self, session: Session, request: TranslateRequest) -> Steps[TranslateResult]:
         """See `Task.run`."""
-        source, pair = source_language(request), _pair(request)
         model = session.open(Translates)
-        if pair not in model.language_pairs():
-            raise InputError("target", f"{session.spec.title} has no translation from {pair[0]} to {pair[1]}")
-        back = _reverse(session, model, pair) if request.back_translation else None
-        wishes = Wishes(_glossary(request, pair), request.alternatives, request.alignment)
-        translator = SentenceTranslator(
-            model, source, request.target, wishes, session.cancel, detect=request.source == AUTO
-        )
+        back = _reverse(session, model, _pair(request)) if request.back_translation else None
+        translator = _translator(session, model, request)
         layout = _layout(request)
         assembly = _Assembly(layout, request.target)
         for batch in _batches(layout.sentences):
@@ -71,8 +66,52 @@ class TranslateTask:
             yield Delta(rest)
         returned = None
         if back is not None:
+            source = source_language(request)
             returned = translate_back(*back, assembly.pairs, source, request.target, session.cancel)
-        return _result(request, source, assembly, returned)
+        return _result(request, assembly, returned)
+
+    def run_many(self, session: Session, requests: Sequence[TranslateRequest]) -> list[TranslateResult]:
+        """Results of many requests; the sentences of those that differ in their texts only are translated together."""
+        alike: dict[tuple[TranslateRequest, bool], list[int]] = defaultdict(list)
+        for number, request in enumerate(requests):
+            plain = {"text": "", "units": (), "source": source_language(request), "format": "auto"}
+            alike[request.model_copy(update=plain), request.source == AUTO].append(number)
+        results: dict[int, TranslateResult] = {}
+        for numbers in alike.values():
+            some = [requests[number] for number in numbers]
+            results |= zip(numbers, self._run_alike(session, some), strict=True)
+        return [results[number] for number in range(len(requests))]
+
+    def _run_alike(self, session: Session, requests: Sequence[TranslateRequest]) -> list[TranslateResult]:
+        if requests[0].back_translation:
+            return [exhaust(self.run(session, request)) for request in requests]
+        translator = _translator(session, session.open(Translates), requests[0])
+        assemblies = [_Assembly(_layout(request), request.target) for request in requests]
+        sentences = [(each, sentence) for each in assemblies for sentence in each.layout.sentences]
+        # Of like length, so that none waits for a longer one in its batch.
+        order = sorted(range(len(sentences)), key=lambda place: len(sentences[place][1].text))
+        pairs: dict[int, SentencePair] = {}
+        for start in range(0, len(order), SENTENCES_PER_CALL):
+            places = order[start : start + SENTENCES_PER_CALL]
+            pairs |= zip(places, translator.translate([sentences[place][1] for place in places]), strict=True)
+        for place, (assembly, sentence) in enumerate(sentences):
+            assembly.add(sentence, pairs[place])
+        for assembly in assemblies:
+            assembly.finish()
+        return [_result(request, assembly, None) for request, assembly in zip(requests, assemblies, strict=True)]
+
+
+def _translator(session: Session, model: Translates, request: TranslateRequest) -> SentenceTranslator:
+    """For the sentences of a request.
+
+    Raises:
+        InputError: The model does not have the pair.
+    """
+    source, pair = source_language(request), _pair(request)
+    if pair not in model.language_pairs():
+        raise InputError("target", f"{session.spec.title} has no translation from {pair[0]} to {pair[1]}")
+    wishes = Wishes(_glossary(request, pair), request.alternatives, request.alignment)
+    return SentenceTranslator(model, source, request.target, wishes, session.cancel, detect=request.source == AUTO)
 
 
 class _Assembly:
@@ -81,7 +120,7 @@ class _Assembly:
     def __init__(self, layout: Layout, target: str) -> None:
         self.pairs: list[SentencePair] = []
         self.units: list[str] = [""]
-        self._layout = layout
+        self.layout = layout
         self._target = target
 
     def add(self, sentence: Sentence, pair: SentencePair) -> str:
@@ -95,14 +134,14 @@ class _Assembly:
 
     def finish(self) -> str:
         """What follows the last sentence."""
-        shown = self._up_to(len(self._layout.tails) - 1)
-        self.units[-1] += self._layout.tails[-1]
-        return shown + self._layout.tails[-1]
+        shown = self._up_to(len(self.layout.tails) - 1)
+        self.units[-1] += self.layout.tails[-1]
+        return shown + self.layout.tails[-1]
 
     def _up_to(self, unit: int) -> str:
         shown = ""
         while len(self.units) <= unit:
-            tail = self._layout.tails[len(self.units) - 1]
+            tail = self.layout.tails[len(self.units) - 1]
             self.units[-1] += tail
             self.units.append("")
             shown += tail + "\n"
@@ -179,13 +218,11 @@ def _reverse(session: Session, model: Translates, pair: tuple[str, str]) -> tupl
     return other, str(getattr(getattr(other, "spec", None), "id", ""))
 
 
-def _result(
-    request: TranslateRequest, source: str, assembly: _Assembly, returned: BackTranslation | None
-) -> TranslateResult:
+def _result(request: TranslateRequest, assembly: _Assembly, returned: BackTranslation | None) -> TranslateResult:
     return TranslateResult(
         text="\n".join(assembly.units),
         units=tuple(assembly.units) if request.units else (),
-        source=source,
+        source=source_language(request),
         target=request.target,
         sentences=tuple(assembly.pairs),
         kept_sentences=sum(pair.kept == "target_language" for pair in assembly.pairs),

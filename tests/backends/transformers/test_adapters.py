@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from llm_core.backends.base import ModelFiles
-from llm_core.backends.transformers.encoder import ClassifierModel, open_encoder
+from llm_core.backends.transformers.encoder import open_encoder
+from llm_core.backends.transformers.labels import ClassifierModel
 from llm_core.data.question_answering import make_windows
 from llm_core.errors import WeightsError
 from llm_core.types import CancelToken

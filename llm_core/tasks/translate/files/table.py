@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from llm_core.errors import InputError
+from llm_core.tasks.delimited import delimiter_of, harmless, is_formula
 from llm_core.tasks.translate.files.base import FileUnit, check_count, decode
 
 MAX_ROWS = 50_000
 MAX_COLUMNS = 500
 MAX_SHOWN_NAME = 40
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_DELIMITERS = ",;\t|"
-_SNIFFED = 8192
 
 
 class TableFile:
@@ -38,7 +36,7 @@ class TableFile:
 
     def __init__(self, data: bytes, columns: Sequence[str] = (), *, header: bool = True) -> None:
         self._decoded = decode(data)
-        self._delimiter = _delimiter(self._decoded.text)
+        self._delimiter = delimiter_of(self._decoded.text)
         self._rows, self._raw = _read(self._decoded.text, self._delimiter)
         self.header = tuple(self._rows[0]) if header and self._rows else ()
         """Names of the columns."""
@@ -58,7 +56,7 @@ class TableFile:
         changed: dict[int, list[str]] = {}
         for (row, column), unit, translation in zip(self._places, self.units, translations, strict=True):
             if translation != unit.text:
-                changed.setdefault(row, list(self._rows[row]))[column] = _harmless(translation)
+                changed.setdefault(row, list(self._rows[row]))[column] = harmless(translation)
         lines = (self._written(changed[n], raw) if n in changed else raw for n, raw in enumerate(self._raw))
         return self._decoded.encode("".join(lines))
 
@@ -73,13 +71,6 @@ class TableFile:
     def _context(self, row: int, column: int) -> str:
         name = self.header[column] if column < len(self.header) else str(column + 1)
         return f"row {row + 1}, {name[:MAX_SHOWN_NAME]}"
-
-
-def _delimiter(text: str) -> str:
-    try:
-        return csv.Sniffer().sniff(text[:_SNIFFED], _DELIMITERS).delimiter
-    except csv.Error:
-        return ","  # of one column
 
 
 def _read(text: str, delimiter: str) -> tuple[list[list[str]], list[str]]:
@@ -115,8 +106,4 @@ def _chosen(columns: Sequence[str], header: Sequence[str], width: int) -> list[i
 
 
 def _is_text(cell: str) -> bool:
-    return any(map(str.isalpha, cell)) and not cell.lstrip().startswith(_FORMULA) and not cell.startswith(_FORMULA)
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell
+    return any(map(str.isalpha, cell)) and not is_formula(cell)

@@ -96,7 +96,7 @@ def _read(data: bytes) -> tuple[dict[str, Any], list[tuple[str, _Segment]]]:
     """The parts with text by name, and their segments with the name of the part."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            check_archive(archive)
+            check_archive(archive, "word/document.xml", "Word (.docx)")
             if archive.testzip() or len(set(archive.namelist())) < len(archive.namelist()):
                 raise InputError("document", "is damaged; open it in Word, save it and try again")
             parts = _parts(archive)

@@ -1,0 +1,29 @@
+// What the views of a forward pass share: pieces, probabilities and shades as people read them, and SVG.
+const SVG = "http://www.w3.org/2000/svg";
+const svg = (tag, attributes = {}, text) => {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+// SentencePiece's blank ▁ as a small dot.
+const readable = (piece) => piece.replaceAll("▁", "·").replaceAll("\n", "⏎");
+const written = (piece) => piece.replaceAll("▁", " ");
+const isText = (piece) => !/^<.+>$|^\[[A-Z]+\]$/.test(piece);
+const share = (chance) => `${100 * chance >= 9.95 ? Math.round(100 * chance) : (100 * chance).toFixed(1)}%`;
+const shade = (chance) => `color-mix(in srgb, var(--color-accent) ${Math.round(100 * Math.min(1, chance))}%, transparent)`;
+const button = (className, text, act) => {
+  const made = make("button", className, text);
+  made.type = "button";
+  made.addEventListener("click", act);
+  return made;
+};
+// Another text, or another model, for the fields of the page.
+const choose = (chosen) => {
+  props.value = JSON.stringify({ ...JSON.parse(props.value), chosen });
+  trigger("input");
+};
+const redraw = (draw) => {
+  draw();
+  watch(["value", "label"], draw);
+};

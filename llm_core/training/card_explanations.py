@@ -1,0 +1,49 @@
+"""The card's part about explanations, which are measured after training: how faithful they are, beside chance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from llm_core.evaluation.scores import Score
+
+_HEADING, _NEXT = "## Explanations", "## Training data and licences"
+_SECTION = """\
+{heading}
+Words in the order of their integrated gradients, against a random order, on {rows} texts of `{data}` ({split}) drawn by
+chance: the mean probability of the predicted label while words leave the text (deletion, small is good), and while they
+are put in (insertion, large is good); Petsiuk et al. 2018. Values with their 95 % interval; the last line is the
+difference text by text.
+
+| order of words | deletion | insertion |
+|---|--:|--:|
+| integrated gradients | {deletion} | {insertion} |
+| random | {deletion[random]} | {insertion[random]} |
+| better by | {deletion_gain} | {insertion_gain} |
+
+Measure again: `python -m llm_core evaluate {model} --data {data} --data-dir DIR --explain --card`.
+
+"""
+
+
+def with_explanations(card: str, model: str, scores: Sequence[Score]) -> str:
+    """The card with these figures in the place of earlier ones.
+
+    Args:
+        card: As `card.model_card` writes it.
+        model: Catalogue id.
+        scores: Of `evaluation.faithfulness`, all of the same data.
+
+    Raises:
+        ValueError: It is no such card.
+    """
+    if _NEXT not in card:
+        raise ValueError(f"the card of {model} has no part {_NEXT!r}")
+    first = scores[0]
+    figures = {score.metric: str(score) for score in scores}
+    section = _SECTION
+    for name, value in figures.items():
+        section = section.replace(f"{{{name}}}", value)
+    section = section.format(heading=_HEADING, rows=first.rows, data=first.data, split=first.split, model=model)
+    before = re.sub(rf"{_HEADING}\n.*?(?={_NEXT})", "", card, flags=re.DOTALL)
+    return before.replace(_NEXT, section + _NEXT, 1)

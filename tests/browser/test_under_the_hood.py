@@ -1,0 +1,155 @@
+"""Under the hood, as a visitor meets it: a text through the showcases. Their weights ship with the repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+import demos
+from llm_core.inference.sampling import candidates
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
+
+ASSETS = Path(demos.__path__[0]) / "assets"
+ANSWER_MS = 60_000
+
+
+def open_view(page: Page, *names: str) -> None:
+    for name in names:
+        page.get_by_role("tab", name=name).click()
+
+
+def run(page: Page, text: str) -> None:
+    page.locator("#under_the_hood textarea").first.fill(text)
+    page.locator("#under_the_hood-run").click()
+    expect(page.locator("#under_the_hood-status")).to_contain_text("✓", timeout=ANSWER_MS)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "top_p"), [(1.0, 0, 1.0), (0.5, 0, 0.9), (1.7, 7, 1.0), (0.8, 20, 0.35), (2.0, 0, 0.05)]
+)
+def test_the_sliders_compute_what_the_sampler_draws_from(
+    browser: Browser, temperature: float, top_k: int, top_p: float
+) -> None:
+    logits = np.sort(np.random.default_rng(0).normal(scale=2.0, size=300).round(3))[::-1].copy()
+    script = (ASSETS / "sampling.js").read_text(encoding="utf-8")
+    (function,) = re.findall(r"^function distribution.*?^}", script, re.DOTALL | re.MULTILINE)
+    page = browser.new_page()
+    shown = page.evaluate(
+        f"(given) => {{ {function}; return distribution(...given); }}", [logits.tolist(), temperature, top_k, top_p]
+    )
+    page.close()
+    kept, ids = candidates(torch.tensor(logits)[None], temperature, top_k, top_p)
+    expected = torch.zeros(len(logits), dtype=torch.float64).scatter(0, ids[0], kept[0].softmax(-1))
+    np.testing.assert_allclose(shown, expected.numpy(), atol=1e-6)
+
+
+def test_the_next_token_follows_the_sliders_and_the_visitor(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    run(visit, "Once upon a time there was a little")
+    view = visit.locator("#hood-sampling-view")
+    first = view.locator(".bars li").first
+    expect(first).to_contain_text("girl")
+    chance = first.locator(".chance").inner_text()
+    view.get_by_label("Temperature").fill("0")
+    expect(first.locator(".chance")).to_have_text("100%")
+    expect(view.locator(".facts")).to_contain_text("1 / 4,000")
+    view.get_by_label("Temperature").fill("2")
+    assert float(first.locator(".chance").inner_text().rstrip("%")) < float(chance.rstrip("%"))
+    view.get_by_label("Top-k").fill("2")
+    expect(view.locator(".bars li.out")).to_have_count(13)
+    first.get_by_role("button").click()
+    expect(visit.locator("#under_the_hood textarea").first).to_have_value("Once upon a time there was a little girl")
+    expect(view.locator(".so-far")).to_contain_text("little girl", timeout=ANSWER_MS)
+    expect(view.locator(".facts")).to_contain_text("2 / 4,000")  # the sliders stay
+
+
+def test_attention_shows_every_head_and_a_cell_s_weight(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    run(visit, "Once upon a time there was a little")
+    open_view(visit, "Attention")
+    view = visit.locator("#hood-attention-view")
+    expect(view.locator(".thumb")).to_have_count(16)
+    view.get_by_role("button", name="Layer 2, Head 1").click()
+    expect(view.locator("h3")).to_have_text(re.compile(r"Layer 2, Head 1 · the piece before \d+%"))
+    view.locator("svg.matrix").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        visit.keyboard.press(key)
+    expect(view.locator(".told")).to_have_text(re.compile(r"·upon → Once: 0\.\d{3}"))
+    view.get_by_role("button", name="Arcs").click()
+    view.locator("svg.arcs").get_by_role("button", name="·little").click()
+    expect(view.locator(".told")).to_contain_text("·little → ")
+    assert 0 < view.locator(".strand").count() <= 9
+
+
+def test_each_layer_has_its_say(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    run(visit, "Once upon a time there was a little")
+    open_view(visit, "After each layer")
+    rows = visit.locator("#hood-lens-view tbody tr")
+    expect(rows).to_have_count(5)
+    expect(rows.first.locator("td").last).to_have_text("·girl")
+    expect(rows.last.locator("td").nth(1)).to_have_text("Once")  # before the first layer it still says what it read
+    rows.first.locator("td button").last.focus()
+    expect(visit.locator("#hood-lens-view .guesses li")).to_have_count(5)
+    expect(visit.locator("#hood-lens-view .panel")).to_contain_text("·boy")
+
+
+def test_tokens_show_ids_bytes_and_what_they_stand_for(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    run(visit, "Once 😀 upon")
+    open_view(visit, "Tokens")
+    view = visit.locator("#hood-pieces-view")
+    expect(view.locator(".chip").first).to_contain_text("<s>")
+    rows = view.locator("tbody tr")
+    expect(rows.filter(has_text="<0xF0>")).to_contain_text("“😀”")
+    view.locator(".chip").nth(1).hover()
+    expect(view.locator("tr.on")).to_contain_text("“Once”")
+
+
+def test_a_word_is_hidden_guessed_and_put_in_by_clicks(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    run(visit, "I do not know what you mean.")
+    expect(visit.locator("#under_the_hood-status")).to_contain_text("Showcase decoder")
+    open_view(visit, "Masked word")
+    view = visit.locator("#hood-masked-view")
+    view.get_by_role("button", name="Hide know").click()
+    text = visit.locator("#under_the_hood textarea").first
+    expect(text).to_have_value("I do not [MASK] what you mean.")
+    expect(visit.locator("#under_the_hood-status")).to_contain_text("Encoder, Chinese and English", timeout=ANSWER_MS)
+    first = view.locator(".guesses li").first
+    expect(first).to_contain_text("know")
+    first.get_by_role("button").click()
+    expect(text).to_have_value("I do not know what you mean.")
+    open_view(visit, "Next token")
+    expect(visit.locator("#hood-sampling-view .bars li").first).to_be_visible(timeout=ANSWER_MS)
+
+
+def test_the_learning_of_a_model_is_replayed(visit: Page) -> None:
+    open_view(visit, "Under the hood", "A model learning")
+    view = visit.locator("#hood-learning-view")
+    expect(view.locator(".where")).to_contain_text("Step 950")
+    expect(view.locator("dd").first).to_contain_text("there was a little girl")
+    steps = view.get_by_label("Step")
+    steps.fill("0")
+    expect(view.locator(".where")).to_contain_text("random numbers")
+    expect(view.locator("dd").first).to_contain_text("rancerance")
+    view.get_by_role("button", name="Play").click()
+    expect(view.locator(".where")).to_contain_text("Step 2", timeout=10_000)
+    visit.locator("#hood-learning-model input").click()
+    visit.get_by_role("option", name="Classical poems").click()
+    expect(view.locator("dt").first).to_contain_text("春晓")
+
+
+def test_what_is_too_long_to_be_drawn_is_refused_and_kept(visit: Page) -> None:
+    open_view(visit, "Under the hood")
+    text = "time and again " * 20
+    visit.locator("#under_the_hood textarea").first.fill(text)
+    visit.locator("#under_the_hood-run").click()
+    expect(visit.locator("#under_the_hood-message")).to_contain_text("at most 48 pieces", timeout=ANSWER_MS)
+    expect(visit.locator("#under_the_hood textarea").first).to_have_value(text)

@@ -1,0 +1,44 @@
+"""What the confidence dial is told."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from demos._demo import DemoContext
+from demos._dial import describe_dial
+from llm_core.evaluation.coverage import Coverage, write_coverage
+from tests.support.echo import echo_encoder, echo_engine
+
+HEAD: dict[str, Any] = {"head": "sequence_classification", "tasks": ("sentiment",), "labels": ("Good", "Bad")}
+
+
+def described(tmp_path: Path, scores: dict[str, float], **fields: Any) -> Any:
+    with closing(echo_engine(echo_encoder("feelings", **HEAD, **fields), models_dir=tmp_path)) as engine:
+        return json.loads(describe_dial(DemoContext(engine), "feelings", scores))
+
+
+def local(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "feelings").mkdir()
+    found = Coverage.of([0.9, 0.6], [True, False], data="films", title="reviews of films")
+    write_coverage(tmp_path / "feelings" / "coverage.json", "feelings", [found])
+    return {"local": "feelings", "files": ({"name": "a", "sha256": "0" * 64, "size": 1},)}
+
+
+def test_the_model_that_answered_brings_its_validation_rows(tmp_path: Path) -> None:
+    told = described(tmp_path, {"bad": 0.3, "good": 0.7}, **local(tmp_path))
+    assert (told["label"], told["score"]) == ("good", 0.7)
+    [films] = told["sets"]
+    assert (films["title"], films["rows"]) == ("reviews of films", 2)
+    assert films["shares"][50][:2] == [1.0, 0.5] and films["shares"][80][:2] == [0.5, 1.0]
+    assert films["shares"][95] == [0.0, None, None, None], "a share of nothing is not known, and JSON has no nan"
+
+
+def test_labels_of_ones_own_have_no_validation_rows(tmp_path: Path) -> None:
+    assert described(tmp_path, {"travel": 0.6, "food": 0.4}, **local(tmp_path))["sets"] == []
+
+
+def test_a_model_without_the_file_has_none(tmp_path: Path) -> None:
+    assert described(tmp_path, {"good": 0.6, "bad": 0.4})["sets"] == []
