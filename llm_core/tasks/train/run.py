@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ from llm_core.training.jobs.job import MAX_TOKENS, Base, Job, State
 from llm_core.training.jobs.report import Report
 from llm_core.types import CancelToken, Completed, Event, ModelFiles, Partial, RunStats, Waiting
 
+OWN_PREFIX, OWN_TITLE = "own-", "My own model"
+"""How the entry of a visitor's model is called, for programs and for people."""
 KEPT_SECONDS = 3600.0
 MAX_WAITING = 4
 MAX_KEPT = 16
@@ -54,7 +57,7 @@ class TrainResult:
     curve: Sequence[Row] = ()
     """Rows of `training.curve`."""
     before: Answers = ()
-    """What was answered without training: by comparing meanings with the labels, or by a head that has learnt nothing."""
+    """What was answered without training: by comparing meanings with labels, or by a head that has learnt nothing."""
     by_meaning: bool = False
     """Which of the two it was."""
     report: Report | None = None
@@ -114,7 +117,7 @@ class Trainings:
         self._admission = Admission(max_waiting=MAX_WAITING, max_waiting_per_client=1)
         self._lock = threading.Lock()
         self._owned: dict[str, _Own] = {}
-        self._root: tempfile.TemporaryDirectory[str] | None = None
+        self._root: Path | None = None
         self._sweeper: threading.Timer | None = None
 
     def run(
@@ -124,6 +127,7 @@ class Trainings:
         *,
         model_id: str = AUTO,
         client: str = "local",
+        owner: str = "",
         cancel: CancelToken | None = None,
     ) -> Generator[Event, None, None]:
         """Train, or go on training.
@@ -133,6 +137,7 @@ class Trainings:
             request: What to train.
             model_id: What to begin with; see `base_of`.
             client: Whose training it is.
+            owner: Who may use what is trained, where that is not the client.
             cancel: Stops it; a checkpoint is kept.
 
         Yields:
@@ -144,13 +149,11 @@ class Trainings:
             BackendError: The training broke off.
         """
         cancel, asked_at = cancel or CancelToken(), time.monotonic()
-        ticket = self._admission.join(client, exclusive=True)
+        ticket, owner = self._admission.join(client, exclusive=True), owner or client
         try:
-            own = (
-                self._resumed(client) if isinstance(request, ResumeRequest) else self._begun(request, model_id, client)
-            )
+            own = self._resumed(owner) if isinstance(request, ResumeRequest) else self._begun(request, model_id, owner)
             try:
-                yield from self._trained(own, ticket, cancel, client, asked_at)
+                yield from self._trained(own, ticket, cancel, owner, asked_at)
             finally:
                 self._ended(own)
         finally:
@@ -179,15 +182,12 @@ class Trainings:
         return own.result(State.read(own.folder))
 
     def close(self) -> None:
-        """Delete everything."""
+        """Delete everything that visitors have."""
         for client in list(self._owned):
             self.drop(client)
         with self._lock:
-            root, self._root = self._root, None
             if self._sweeper is not None:
                 self._sweeper.cancel()
-        if root is not None:
-            root.cleanup()
 
     def _trained(
         self, own: _Own, ticket: Ticket, cancel: CancelToken, client: str, asked_at: float
@@ -197,7 +197,7 @@ class Trainings:
             yield from _until_granted(ticket, cancel)
             began_at = time.monotonic()
             if not own.before:
-                own.before, own.by_meaning = self._zero_shot(own), own.base.head == "embedding"
+                own.before, own.by_meaning = self._zero_shot(own, client), own.base.head == "embedding"
         except CancelledError:
             yield _completed(own, State("stopped"), asked_at, asked_at)
             return
@@ -221,8 +221,10 @@ class Trainings:
         job = Job(request.examples, base, request.tuning, threads)  # type: ignore[arg-type]  # checked to be such
         self.drop(client)
         with self._lock:
-            self._root = self._root or tempfile.TemporaryDirectory(prefix="llm-core-train-")
-            own = _Own(spec, job, Path(self._root.name) / secrets.token_hex(16), running=True)
+            if self._root is None:
+                self._root = Path(tempfile.mkdtemp(prefix="llm-core-train-"))
+                weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)  # also when the program ends
+            own = _Own(spec, job, self._root / secrets.token_hex(16), running=True)
             self._owned[client] = own
         own.folder.mkdir(mode=0o700)
         job.write(own.folder)
@@ -260,14 +262,14 @@ class Trainings:
             if self._owned:
                 self._sweeper.start()
 
-    def _zero_shot(self, own: _Own) -> Answers:
+    def _zero_shot(self, own: _Own, client: str) -> Answers:
         """What the base answers by comparing meanings; nothing for one that does not embed."""
         if own.base.head != "embedding" or "classify" not in own.base.tasks:
             return ()
         rows, labels = own.job.division.validation, list(own.job.labels)
         try:
             requests = [ClassifyRequest.parse({"text": row.text, "labels": labels}) for row in rows]
-            results = self._engine.run_many(TASK, requests, model_id=own.base.id)
+            results = self._engine.run_many(TASK, requests, model_id=own.base.id, client=client)
         except LlmCoreError:
             return ()  # such as a single row in a language that the base does not read
         return [(result.label, result.scores[result.label]) for result in results]
@@ -277,8 +279,8 @@ class Trainings:
         adapts = (model_dir / "adapter_config.json").is_file()
         files = tuple(_described(file) for file in sorted(model_dir.iterdir()) if file.is_file())
         spec = ModelSpec(
-            id=f"own-{own.folder.name}",
-            title="My own model",
+            id=f"{OWN_PREFIX}{own.folder.name}",
+            title=OWN_TITLE,
             summary="What you have trained on this page.",
             tier="embedded",
             tasks=("classify",),

@@ -28,7 +28,7 @@ Fine-tuned from `{base}` ({licence}) on {rows} labelled texts of its trainer's o
 - **Training**: {steps:,} steps, {tokens:,} tokens read, {seconds:.0f} s on {threads} CPU threads
 
 ## Scores
-Measured on the shipped files, on the {validation} texts that were kept out of training; 95 % intervals by resampling them.
+Measured on the shipped files, on the {validation} texts that were kept out of training; 95 % intervals by resampling.
 
 | metric | value |
 |---|--:|
@@ -50,9 +50,9 @@ The label probabilities are calibrated: divide the logits by `temperature` of `c
 {recipe}
 
 ## Limits
-Learnt from {train} texts: it knows these labels only, and gives every text one of them. Texts beyond {max_tokens} tokens were cut
-while it learned. Scores on {validation} texts are rough, and say nothing about texts of another kind. The training texts and their
-licence are the trainer's; nobody else has looked at them.
+Learnt from {train} texts: it knows these labels only, and gives every text one of them. Texts beyond {max_tokens}
+tokens were cut while it learned. Scores on {validation} texts are rough, and say nothing of others. The
+training texts and their licence are the trainer's; nobody else has looked at them.
 """
 _TUNINGS = {
     "linear_probe": "a linear probe: the head alone is trained",

@@ -97,7 +97,7 @@ def _check_labels(examples: Sequence[Example]) -> None:
     if len(counts) < MIN_LABELS:
         raise ValueError(f"must have at least {MIN_LABELS} different labels; all rows are {next(iter(counts))!r}")
     if len(counts) > MAX_LABELS:
-        raise ValueError(f"must have at most {MAX_LABELS} different labels, there are {len(counts)}")
+        raise ValueError(f"may have {MAX_LABELS} different labels, there are {len(counts)}")
     label, fewest = min(counts.items(), key=lambda item: item[1])
     if fewest < MIN_ROWS_PER_LABEL:
         raise ValueError(
