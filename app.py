@@ -25,11 +25,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     from demos._page import build_page, launch_options, warm_up
     from llm_core.engine import create_engine
+    from llm_core.speed import Speedometer
 
-    with contextlib.closing(create_engine()) as engine:
-        page = build_page(engine)
+    with contextlib.closing(create_engine()) as engine, contextlib.closing(Speedometer(engine)) as speeds:
+        page = build_page(engine, speeds)
         page.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options())
-        warm_up(engine)
+        warm_up(engine, speeds)
         page.block_thread()
 
 

@@ -99,10 +99,11 @@ def shown_rows(result: BatchResult, chosen: str) -> Any:
         )
     headers = ["#", *columns, *(f"→ {name}" for name in added), *(["error"] if result.errors else [])]
     texts = set(request.columns.values())
+    wide = 520 if len(texts) + len(_WIDE.intersection(headers)) == 1 else 360  # pixels
     return gr.update(
         value={"headers": headers, "data": data},
         datatype=["number", *["str"] * (len(headers) - 1)],
-        column_widths=[64, *(360 if name in texts or name in _WIDE else 150 for name in headers[1:])],
+        column_widths=[64, *(wide if name in texts | _WIDE else 150 for name in headers[1:])],
         visible=True,
     )
 

@@ -25,6 +25,7 @@ from llm_core.engine import Engine
 from llm_core.errors import UnknownModelError
 from llm_core.session import Task
 from llm_core.settings import Settings
+from llm_core.speed import Speedometer
 from llm_core.tasks.train.run import OWN_PREFIX, OWN_TITLE, Trainings
 
 LoadUpdate = tuple[tuple[Block, ...], Callable[[], tuple[Any, ...]]]
@@ -36,11 +37,16 @@ class DemoContext:
     """What tabs are built with."""
 
     engine: Engine
+    speeds: Speedometer | None = None
+    """How fast the models are here, where that is measured."""
     on_load: list[LoadUpdate] = field(default_factory=list)
     """What to bring up to date whenever a visitor opens the page; tabs add to it while they are built."""
 
     restorable: list[tuple[str, tuple[Block, ...]]] = field(default_factory=list)
     """Frames that a link may fill: name, and the components in the order of the link's values."""
+
+    history: Block | None = None
+    """Where finished runs are sent, for the visitor's browser to keep; see `_history`."""
 
     @property
     def catalog(self) -> Catalog:

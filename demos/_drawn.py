@@ -18,13 +18,14 @@ _ASSETS = Path(__file__).with_name("assets")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 
-def drawn_view(name: str, elem_id: str, *helpers: str) -> gr.HTML:
+def drawn_view(name: str, elem_id: str, *helpers: str, render: bool = True) -> gr.HTML:
     """The component; its value is what `encoded` gives, or empty.
 
     Args:
         name: Of the script, of the table of strings it may show, and of its class of styles.
         elem_id: Unique on the page.
         helpers: Scripts that it shares with others.
+        render: Whether it stands here; otherwise it is rendered later.
     """
     scripts = ("drawn", *helpers, name)
     return gr.HTML(
@@ -35,6 +36,7 @@ def drawn_view(name: str, elem_id: str, *helpers: str) -> gr.HTML:
         label=words(name),
         elem_id=elem_id,
         elem_classes=[name],
+        render=render,
     )
 
 

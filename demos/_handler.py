@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.blocks import Block
 
+from demos._history import describe_run
 from demos._i18n import say
 from demos._messages import describe_phase, describe_stats, explain
 from demos._stream import View, follow
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Updates = Mapping[Block, Any]
 Handler = Callable[..., AsyncGenerator[Updates, None]]
+Steps = Callable[["DemoContext", "Wiring", str, CancelToken, tuple[Any, ...]], AsyncGenerator[Updates, None]]
+"""What a run does between its start and its end: gets the client, what withdraws it, and the components' values, model
+first."""
 STOP_SECONDS = 2.0
 """Longest time Stop waits for the run to end; it ends by itself later, if the machine is that busy."""
 
@@ -52,6 +56,8 @@ class Wiring:
     """What is running, by browser session: one run a session and tab."""
     serve: Callable[..., Generator[Event, None, None]] | None = None
     """What runs the request; by default `Engine.run`, whose arguments it takes."""
+    steps: Steps | None = None
+    """For what is more than one request; it then parses and shows by itself."""
 
 
 def client_of(request: gr.Request | None) -> str:
@@ -71,19 +77,12 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
     async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
         session, cancel = client_of(request), CancelToken()
         await end_earlier(request)
+        wiring.runs[session] = cancel
+        steps = (wiring.steps or _one_request)(ctx, wiring, session, cancel, (model_id, *values))
         try:
-            # Reading a file takes a while, here and at the end: other visitors' events must not wait for it.
-            fields, parsed = await asyncio.to_thread(_request, wiring, values)
-            wiring.runs[session] = cancel
-            yield {**_started(wiring), **_usage(ctx, wiring, fields, model_id, values)}
-            serve = wiring.serve or ctx.engine.run
-            run = functools.partial(serve, wiring.task, parsed, model_id=model_id, client=session)
-            async with contextlib.aclosing(follow(run, cancel)) as views:
-                async for view in views:
-                    if view.stats is None:
-                        yield _shown(ctx, wiring, view, values)
-                    else:
-                        yield await asyncio.to_thread(_shown, ctx, wiring, view, values)
+            async with contextlib.aclosing(steps) as updates:
+                async for update in updates:
+                    yield update
         except CancelledError:
             yield _stopped(wiring)
         except Exception as error:
@@ -95,13 +94,38 @@ def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
     return handle
 
 
-def _usage(
-    ctx: DemoContext, wiring: Wiring, fields: Mapping[str, Any], model_id: str, values: tuple[Any, ...]
+async def _one_request(
+    ctx: DemoContext, wiring: Wiring, session: str, cancel: CancelToken, given: tuple[Any, ...]
+) -> AsyncGenerator[Updates, None]:
+    model_id, *rest = given
+    values = tuple(rest)
+    # Reading a file takes a while, here and at the end: other visitors' events must not wait for it.
+    fields, parsed = await asyncio.to_thread(_request, wiring, values)
+    address = link(wiring.place, given) if wiring.place else ""
+    shown: dict[Block, Any] = started(wiring)
+    if wiring.usage is not None:
+        shown[wiring.usage] = describe_usage(ctx, wiring.task, fields, model_id, address)
+    yield shown
+    serve = wiring.serve or ctx.engine.run
+    run = functools.partial(serve, wiring.task, parsed, model_id=model_id, client=session)
+    async with contextlib.aclosing(follow(run, cancel)) as views:
+        async for view in views:
+            if view.stats is None:
+                yield _shown(ctx, wiring, view, values)
+            else:
+                last = await asyncio.to_thread(_shown, ctx, wiring, view, values)
+                yield {**last, **_remembered(ctx, wiring, fields, address, view)}
+
+
+def _remembered(
+    ctx: DemoContext, wiring: Wiring, fields: Mapping[str, Any], address: str, view: View
 ) -> dict[Block, Any]:
-    if wiring.usage is None:
+    """What the visitor's browser keeps of a finished run."""
+    if ctx.history is None or wiring.place is None or view.stats is None:
         return {}
-    address = link(wiring.place, [model_id, *values]) if wiring.place else ""
-    return {wiring.usage: describe_usage(ctx, wiring.task, fields, model_id, address)}
+    title = ctx.title_of(view.stats.model_id)
+    record = view.result.record()
+    return {ctx.history: describe_run(wiring.place, wiring.task, fields, address, title, view.stats, record)}
 
 
 def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any], Any]:
@@ -127,7 +151,7 @@ def make_stopper(wiring: Wiring) -> Callable[[gr.Request], Awaitable[None]]:
 
 def _stopped(wiring: Wiring) -> dict[Block, Any]:
     """What Stop leaves: the partial answer, and a page ready for the next request."""
-    return {**_status(wiring, say("status.stopped")), wiring.stop: gr.update(interactive=False)}
+    return {**status_line(wiring, say("status.stopped")), wiring.stop: gr.update(interactive=False)}
 
 
 def cleared(wiring: Wiring) -> dict[Block, Any]:
@@ -135,16 +159,17 @@ def cleared(wiring: Wiring) -> dict[Block, Any]:
     emptied: dict[Block, Any] = {wiring.message: "", wiring.stop: gr.update(interactive=False)}
     if wiring.usage is not None:
         emptied[wiring.usage] = ""
-    return {**_status(wiring, say("status.ready")), **emptied}
+    return {**status_line(wiring, say("status.ready")), **emptied}
 
 
-def _started(wiring: Wiring) -> dict[Block, Any]:
-    return {**_status(wiring, say("status.running")), wiring.message: "", wiring.stop: gr.update(interactive=True)}
+def started(wiring: Wiring) -> dict[Block, Any]:
+    """What a run shows first: that it goes on, and no message of an earlier one."""
+    return {**status_line(wiring, say("status.running")), wiring.message: "", wiring.stop: gr.update(interactive=True)}
 
 
 def _failed(wiring: Wiring, error: Exception) -> dict[Block, Any]:
     return {
-        **_status(wiring, say("status.ready")),
+        **status_line(wiring, say("status.ready")),
         wiring.message: explain(error),
         wiring.stop: gr.update(interactive=False),
     }
@@ -164,5 +189,6 @@ def _shown(ctx: DemoContext, wiring: Wiring, view: View, values: tuple[Any, ...]
     return {**done, **updates, wiring.stop: gr.update(interactive=False)}
 
 
-def _status(wiring: Wiring, state: str) -> dict[Block, Any]:
+def status_line(wiring: Wiring, state: str) -> dict[Block, Any]:
+    """One part in words, no figures."""
     return dict(zip(wiring.status, (state, "", "", ""), strict=True))

@@ -20,6 +20,8 @@ _LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
 """A browser that asks for plain ``zh`` would otherwise get English."""
 _TABLE = "table_"
 """Begins the key of a whole table."""
+_ALSO = {"compare": ("error", "status")}
+"""Tables that hold the strings of others as well, under their whole keys."""
 
 
 @functools.cache
@@ -66,6 +68,8 @@ def _with_tables(known: Mapping[str, str]) -> dict[str, str]:
     for key, text in known.items():
         table, _, name = key.partition(".")
         tables.setdefault(_TABLE + table, []).append(f"{name}\t{text}")
+        for other in (name for name, others in _ALSO.items() if table in others):
+            tables.setdefault(_TABLE + other, []).append(f"{key}\t{text}")
     return {**known, **{name: "\n".join(lines) for name, lines in tables.items()}}
 
 

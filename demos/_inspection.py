@@ -52,6 +52,25 @@ def describe_pieces(result: InspectionResult) -> str:
     return encoded({"stacks": stacks})
 
 
+def describe_maps(result: InspectionResult) -> str:
+    """Value of the view of the pieces' vectors."""
+    stacks = [
+        {
+            "name": stack.name,
+            "pieces": _names(stack),
+            "maps": [
+                {
+                    "points": [[round(x, _DIGITS), round(y, _DIGITS)] for x, y in each.points],
+                    "explained": each.explained,
+                }
+                for each in stack.maps
+            ],
+        }
+        for stack in result.stacks
+    ]
+    return encoded({"stacks": stacks})
+
+
 def describe_hidden(result: InspectionResult) -> str:
     """Value of the view of hidden words."""
     first = result.stacks[0]

@@ -40,23 +40,29 @@ def plain(text: str) -> str:
 
 def explain(error: Exception) -> str:
     """What a visitor reads when a request fails; unexpected errors are logged, not shown."""
+    key, detail = reason(error)
+    return say(key, plain(detail))
+
+
+def reason(error: Exception) -> tuple[str, str]:
+    """As `explain`, but the string's key and the detail, which is no Markdown, apart."""
     match error:
         case errors.InputError():
-            return _explain_input(error)
+            return _input_reason(error)
         case errors.BusyError(retry_after=seconds):
-            return say("error.busy", f"{max(1, round(seconds))} s")
+            return "error.busy", f"{max(1, round(seconds))} s"
         case errors.DeadlineExceededError(seconds=seconds):
-            return say("error.deadline", f"{seconds:g} s")
+            return "error.deadline", f"{seconds:g} s"
         case errors.CancelledError():
-            return say("status.stopped")
+            return "status.stopped", ""
         case errors.OutOfMemoryError():
-            return say("error.memory")
+            return "error.memory", ""
         case errors.ModelUnavailableError():
-            return say("error.unavailable", plain(str(error)))
+            return "error.unavailable", str(error)
         case errors.LlmCoreError():
-            return say("error.model", plain(str(error)))
+            return "error.model", str(error)
     logger.error("unexpected error while serving the page", exc_info=error)
-    return say("error.unexpected")
+    return "error.unexpected", ""
 
 
 def describe_phase(view: View) -> str:
@@ -83,16 +89,16 @@ def describe_stats(title: str, stats: RunStats) -> tuple[str, str, str, str]:
     )
 
 
-def _explain_input(error: errors.InputError) -> str:
+def _input_reason(error: errors.InputError) -> tuple[str, str]:
     rule = next((name for fragment, name in _RULES if fragment in error.rule), None)
     if rule == "empty":
         own = f"error.empty_{error.field}"
-        return say(own if own in strings("en") else "error.empty")
+        return own if own in strings("en") else "error.empty", ""
     if rule == "nothing_named":
-        return say("error.nothing_named")
+        return "error.nothing_named", ""
     if error.field == "document":
-        return say("error.upload", plain(error.rule))
-    return say(f"error.{rule or 'input'}", plain(str(error)))
+        return "error.upload", error.rule
+    return f"error.{rule or 'input'}", str(error)
 
 
 def _duration(milliseconds: float) -> str:

@@ -53,9 +53,29 @@ def is_ready(ctx: DemoContext, spec: ModelSpec) -> bool:
 
 def size_of(spec: ModelSpec) -> str:
     """Download size of an entry in decimal units."""
-    return (
-        f"{spec.download_bytes / 1e9:.1f} GB" if spec.download_bytes >= 1e9 else f"{spec.download_bytes / 1e6:.0f} MB"
-    )
+    return in_bytes(spec.download_bytes)
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes in decimal units."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def disk_bytes(ctx: DemoContext, spec: ModelSpec) -> int:
+    """What an entry takes on the disk, with the entry that it adapts."""
+    return spec.download_bytes + (ctx.catalog[spec.base].download_bytes if spec.base else 0)
+
+
+def measured(spec: ModelSpec) -> list[str]:
+    """Its scores in words, one of each data set."""
+    first_of_each = {score.title or score.data: score for score in reversed(spec.scores)}
+    return [str(score) for score in reversed(first_of_each.values())]
+
+
+def parameters_of(ctx: DemoContext, spec: ModelSpec) -> tuple[int, str]:
+    """How many parameters answer, those of the model that an entry adapts included; and in words."""
+    number = spec.parameters + (ctx.catalog[spec.base].parameters if spec.base else 0)
+    return number, f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
 
 
 def _menu_label(spec: ModelSpec, reason: str) -> str:
@@ -64,25 +84,15 @@ def _menu_label(spec: ModelSpec, reason: str) -> str:
 
 
 def _facts(ctx: DemoContext, spec: ModelSpec) -> str:
-    first_of_each = {score.title or score.data: score for score in reversed(spec.scores)}
-    scores = [str(score) for score in reversed(first_of_each.values())]
-    facts = [f"{_count(spec.parameters + _adapted(ctx, spec))} parameters", spec.licence, *scores[:2]]
+    facts = [f"{parameters_of(ctx, spec)[1]} parameters", spec.licence, *measured(spec)[:2]]
     if spec.training_data_licence:
         facts.append(spec.training_data_licence)
     return " · ".join(plain(fact) for fact in facts)
 
 
-def _count(number: int) -> str:
-    return f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
-
-
 def _named(ctx: DemoContext, spec: ModelSpec) -> str:
-    size = f"{_count(spec.parameters + _adapted(ctx, spec))} parameters"
+    size = f"{parameters_of(ctx, spec)[1]} parameters"
     return " · ".join((f"**{plain(spec.title)}**", size, *(plain(str(score)) for score in spec.scores[:1])))
-
-
-def _adapted(ctx: DemoContext, spec: ModelSpec) -> int:
-    return ctx.catalog[spec.base].parameters if spec.base else 0
 
 
 def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> list[ModelSpec]:

@@ -13,11 +13,13 @@ from starlette.middleware import Middleware
 
 from demos._api import FURTHER, publish
 from demos._demo import DemoContext, discover
+from demos._history import history_view
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
 from demos._workbench import PRIVATE
 from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
+from llm_core.speed import Speedometer
 
 _ASSETS = Path(__file__).with_name("assets")
 _STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem != "page"))
@@ -39,13 +41,19 @@ _SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
 """How often visitors' files are looked at, and the age at which they are deleted."""
 
 
-def build_page(engine: Engine) -> gr.Blocks:
-    """The whole page on an engine; launch it with `launch_options`."""
-    ctx = DemoContext(engine)
+def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
+    """The whole page on an engine; launch it with `launch_options`.
+
+    Args:
+        engine: What answers.
+        speeds: Measures how fast it is; started by `warm_up`.
+    """
+    ctx = DemoContext(engine, speeds)
     page: gr.Blocks = gr.Blocks(
         title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
     )
     with page:
+        ctx = DemoContext(engine, history=history_view())
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
@@ -55,6 +63,7 @@ def build_page(engine: Engine) -> gr.Blocks:
             publish(ctx, demo.slug)
         for name in FURTHER:
             publish(ctx, name)
+        ctx.history.render()
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
     # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.
@@ -133,10 +142,10 @@ def _theme() -> gr.themes.Base:
     )
 
 
-def warm_up(engine: Engine) -> None:
-    """Load, in the background, the embedded models that are on this machine, so that first answers are quick too."""
+def warm_up(engine: Engine, speeds: Speedometer) -> None:
+    """Load, in the background, the embedded models that are on this machine, so that first answers are quick too; then
+    measure how fast they are."""
     _ = engine.device  # imports torch, which the first request would otherwise wait for
-    for spec in engine.catalog.values():
-        state = engine.availability(spec)
-        if spec.tier == "embedded" and state.available and state.present:
-            engine.preload(spec.id)
+    embedded = [spec for spec in engine.catalog.values() if spec.tier == "embedded"]
+    states = {spec.id: engine.availability(spec) for spec in embedded}
+    speeds.start([engine.preload(model_id) for model_id, state in states.items() if state.available and state.present])

@@ -16,6 +16,10 @@ from llm_core.tasks.translate import Alignment, SentencePair, TranslateResult
 
 MAX_SHOWN = 300
 """Sentences; a browser draws more of them too slowly."""
+MAX_MAPS = 60
+"""Sentences with a heat map, and"""
+MAX_MAP_WORDS = 48
+"""words on either side of one; larger ones are no longer read."""
 _LEAST_WEIGHT = 0.12
 """Weaker links would light half the sentence."""
 
@@ -54,6 +58,8 @@ def describe_pairs(
         return ""
     leads, tail = ([""] * len(shown), "") if result.units else _gaps(result, len(shown))
     rows = [{**_row(result, number), "lead": lead} for number, lead in zip(shown, leads, strict=True)]
+    for row, number in zip(rows[:MAX_MAPS], shown, strict=False):
+        row["map"] = heat_map(result.sentences[number])
     for row, number in zip(rows, shown, strict=True):
         row["place"] = places[result.sentences[number].unit] if places else ""
     back = result.back_translation
@@ -108,6 +114,28 @@ def _linked(pair: SentencePair) -> tuple[list[Segment], list[Segment], list[tupl
         segments(pair.target, alignment.target, targets),
         links,
     )
+
+
+def heat_map(pair: SentencePair) -> dict[str, Any] | None:
+    """Words of both sides, and how much each of the translation's looked at each of the source's, in per cent.
+
+    Marks of punctuation are left out; a map of one word, or of more than `MAX_MAP_WORDS`, is none.
+    """
+    alignment = pair.alignment
+    if alignment is None:
+        return None
+    columns = _spelt(pair.source, alignment.source)
+    rows = _spelt(pair.target, alignment.target)
+    if not 1 < max(len(columns), len(rows)) <= MAX_MAP_WORDS or not (columns and rows):
+        return None
+    weights = [[round(100 * alignment.weights[target][source]) for source, _ in columns] for target, _ in rows]
+    return {"source": [word for _, word in columns], "target": [word for _, word in rows], "weights": weights}
+
+
+def _spelt(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, str]]:
+    """The number and the letters of each word that is no mark of punctuation."""
+    words = [(number, text[start:end].strip()) for number, (start, end) in enumerate(spans)]
+    return [(number, word) for number, word in words if any(map(str.isalnum, word))]
 
 
 def _links(alignment: Alignment) -> list[tuple[int, int, int]]:

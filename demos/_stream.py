@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,8 @@ from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Partia
 
 COALESCE_SECONDS = 0.04
 """Shortest time between two views: 25 a second look fluent, and 160 tokens a second are not slowed by messages."""
+COALESCE_EACH_SECONDS = 0.12
+"""The same where several requests are shown at once: a browser on a busy machine draws no more in time."""
 HEARTBEAT_SECONDS = 0.25
 """Longest time without a view: Gradio notices that a client has gone only when a generator yields."""
 
@@ -49,6 +51,13 @@ class View:
     """Whether anything has arrived since the view before."""
     shown: int = 0
     """How often its text or result has been shown."""
+    error: Exception | None = None
+    """What ended it before it was complete; see `follow_each`."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.stats is not None or self.error is not None
 
     @property
     def text(self) -> str:
@@ -99,6 +108,41 @@ async def follow(run: Run, cancel: CancelToken | None = None) -> AsyncGenerator[
             yield view
     finally:
         cancel.cancel()
+
+
+async def follow_each(runs: Sequence[Run], cancel: CancelToken) -> AsyncGenerator[list[View], None]:
+    """Follow several requests at once; yield the views of all, in order, until each has ended.
+
+    What one of them raises is in its view and ends none of the others. Withdrawing `cancel`, or closing the generator,
+    withdraws them all.
+    """
+    views, news = [View() for _ in runs], asyncio.Event()
+
+    async def keep(place: int, run: Run) -> None:
+        try:
+            async with contextlib.aclosing(follow(run, cancel.child())) as seen:
+                async for view in seen:
+                    views[place] = view
+                    news.set()
+        except Exception as error:
+            views[place].error = error
+        news.set()
+
+    tasks = [asyncio.create_task(keep(place, run)) for place, run in enumerate(runs)]
+    try:
+        while True:
+            await news.wait()
+            news.clear()
+            ended = all(view.ended for view in views)
+            yield views
+            if ended:
+                return
+            await asyncio.sleep(COALESCE_EACH_SECONDS)
+    finally:
+        cancel.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _collect(arrivals: Arrivals, not_before: float) -> list[Event | BaseException]:

@@ -97,15 +97,15 @@ def describe_usage(
         model_id: The chosen model, or ``"auto"``.
         address: From `link`.
     """
-    given = _given(task, fields)
-    if len(json.dumps(given, ensure_ascii=False, default=str)) > MAX_CHARS:
+    told = given(task, fields)
+    if len(json.dumps(told, ensure_ascii=False, default=str)) > MAX_CHARS:
         return ""
     parameters = endpoint_parameters(ctx, task.name)
-    shown = examples(task.name, given, model_id, parameters)
+    shown = examples(task.name, told, model_id, parameters)
     return encoded(
         {
             "examples": [*([[LINK, address]] if address else []), *map(list, shown.items())],
-            "left_out": sorted(given.keys() - parameters.keys()),
+            "left_out": sorted(told.keys() - parameters.keys()),
         }
     )
 
@@ -152,7 +152,7 @@ def endpoint_parameters(ctx: DemoContext, task_name: str) -> Mapping[str, Any]:
     }
 
 
-def _given(task: Task[Any, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is as it is by default."""
+def given(task: Task[Any, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a request without what is as it is by default."""
     known = task.request_type.model_fields
     return {name: value for name, value in fields.items() if name in known and value != known[name].default}

@@ -42,8 +42,9 @@ class Workbench:
         self.name = name
         self.task = task
         self.specs = ctx.catalog.for_task(task.name)
-        self._choosers: Sequence[gr.Radio | gr.Dropdown] = ()
-        self._specs_of: Callable[..., Sequence[ModelSpec]] = lambda: self.specs
+        self.choosers: Sequence[gr.Radio | gr.Dropdown] = ()
+        self.specs_of: Callable[..., Sequence[ModelSpec]] = lambda: self.specs
+        self._panels: list[Component] = []
         self._note_of: Callable[..., str] = lambda *_: ""
 
     @contextlib.contextmanager
@@ -78,7 +79,7 @@ class Workbench:
             specs_of: Maps these values to the entries that serve them.
             note_of: Maps them to what stands below the menu instead of a model's description, or to nothing.
         """
-        self._choosers, self._specs_of, self._note_of = choosers, specs_of, note_of
+        self.choosers, self.specs_of, self._note_of = choosers, specs_of, note_of
 
     @contextlib.contextmanager
     def results(self) -> Iterator[None]:
@@ -92,6 +93,12 @@ class Workbench:
             self._details = gr.Column(elem_classes=["details"])
             with gr.Accordion(self.ctx.t("usage.title"), open=False):
                 self.usage = usage_view(f"{self.name}-usage")
+
+    @contextlib.contextmanager
+    def across(self) -> Iterator[None]:
+        """Below both columns, as wide as both; after `examples`."""
+        with gr.Column(elem_classes=["across"], min_width=280):
+            yield
 
     @contextlib.contextmanager
     def details(self) -> Iterator[None]:
@@ -158,6 +165,7 @@ class Workbench:
         wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop, self.usage, place)
         self._inputs = list(inputs)
         self._wiring, self._shared = wiring, [self.message, *self.status, self.stop, self.usage]
+        self._shared += [self.ctx.history] if self.ctx.history is not None else []
         self._on([self.run.click, *submit], wiring, inputs, outputs)
         if restart:
             self._on(restart, wiring, inputs, outputs, trigger_mode="multiple")
@@ -165,7 +173,7 @@ class Workbench:
             self.ctx.restorable.append((self.name, (self.model, *inputs)))
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
-        blank: dict[Block, Any] = {component: component.value for component in resettable}
+        blank: dict[Block, Any] = {component: component.value for component in [*resettable, *self._panels]}
 
         def clear_all() -> dict[Block, Any]:
             return {**blank, **cleared(wiring)}
@@ -173,7 +181,7 @@ class Workbench:
         # Through the queue, so that it comes after the last update of the run that it ends.
         self.clear.click(make_stopper(wiring), queue=False, **PRIVATE).then(
             clear_all,
-            outputs=[*resettable, *self._shared],
+            outputs=[*blank, *self._shared],
             concurrency_limit=None,
             **PRIVATE,
         )
@@ -202,6 +210,28 @@ class Workbench:
         wiring = replace(self._wiring, task=task, to_request=to_request, render=render, place=place)
         self._on([trigger], wiring, inputs, outputs)
 
+    def empty(self, view: Component) -> None:
+        """Let Clear empty the view of a panel; call it before `connect`."""
+        self._panels.append(view)
+
+    def connect_panel(
+        self, run: gr.Button, stop: gr.Button, own: Mapping[str, Any], inputs: Any, outputs: Any
+    ) -> Wiring:
+        """A panel with buttons, message and status line of its own; still one run a session and tab, so that either
+        Stop ends what runs. Call it after `connect`.
+
+        Args:
+            run: Starts it.
+            stop: Ends it.
+            own: The fields of `Wiring` in which it differs.
+            inputs: Components whose values `Wiring.steps` gets.
+            outputs: Components that it updates.
+        """
+        wiring = replace(self._wiring, **own)
+        self._on([run.click], wiring, inputs, outputs, shared=[wiring.message, *wiring.status, wiring.stop])
+        stop.click(make_stopper(wiring), queue=False, **PRIVATE)
+        return wiring
+
     def _on(
         self,
         triggers: Sequence[Callable[..., Any]],
@@ -209,12 +239,13 @@ class Workbench:
         inputs: Sequence[Component],
         outputs: Sequence[Component],
         trigger_mode: Literal["once", "multiple"] = "once",
+        shared: Sequence[Any] | None = None,
     ) -> None:
         gr.on(
             list(triggers),
             self.ctx.stream(wiring),
             inputs=[self.model, *inputs],
-            outputs=[*outputs, *self._shared],
+            outputs=[*outputs, *(self._shared if shared is None else shared)],
             concurrency_limit=None,
             trigger_mode=trigger_mode,
             **PRIVATE,
@@ -226,10 +257,10 @@ class Workbench:
         return not embedded or any(reads(spec, text) for spec in embedded)
 
     def _model_menu(self) -> None:
-        chosen = [component.value for component in self._choosers]
+        chosen = [component.value for component in self.choosers]
         with gr.Column(elem_classes=["model"]):
             self.model = gr.Dropdown(
-                menu_choices(self._specs_of(*chosen)),
+                menu_choices(self.specs_of(*chosen)),
                 value=AUTO,
                 label=self.ctx.t("model.label"),
                 elem_id=f"{self.name}-model",
@@ -237,17 +268,17 @@ class Workbench:
             )
             self.note = gr.Markdown("", elem_id=f"{self.name}-note", elem_classes=["note"])
         menu = [self.model, self.note]
-        self.model.change(self._describe, [self.model, *self._choosers], self.note, queue=False, **PRIVATE)
-        for chooser in self._choosers:
-            chooser.change(self._refresh, list(self._choosers), menu, queue=False, **PRIVATE)
+        self.model.change(self._describe, [self.model, *self.choosers], self.note, queue=False, **PRIVATE)
+        for chooser in self.choosers:
+            chooser.change(self._refresh, list(self.choosers), menu, queue=False, **PRIVATE)
         self.ctx.on_load.append((tuple(menu), lambda: self._refresh(*chosen)))
 
     def _describe(self, model_id: str, *chosen: Any) -> str:
-        return self._note_of(*chosen) or describe_choice(self.ctx, self._specs_of(*chosen), model_id)
+        return self._note_of(*chosen) or describe_choice(self.ctx, self.specs_of(*chosen), model_id)
 
     def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
         """Menu and note as things stand now; not done while the page is built, because it may ask the network."""
-        specs = self._specs_of(*chosen)
+        specs = self.specs_of(*chosen)
         choices = menu_choices(specs, unavailable(self.ctx, specs))
         return gr.update(choices=choices, value=AUTO), self._describe(AUTO, *chosen)
 

@@ -10,11 +10,13 @@ import gradio as gr
 
 from demos._api import Record, serve
 from demos._batch import BatchPanel
+from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say
 from demos._messages import explain
+from demos._outcomes import Words
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
 from llm_core.errors import InputError
@@ -82,6 +84,7 @@ def build(ctx: DemoContext) -> None:
         with bench.details():
             why = ExplainPanel(bench)
         bench.examples(list(EXAMPLES.values()), [question, context], list(EXAMPLES))
+        compare = ComparePanel(bench)
 
     def render(view: View, question: str, context: str) -> Updates:
         result = view.result
@@ -92,14 +95,18 @@ def build(ctx: DemoContext) -> None:
             why.view: "",
         }
 
+    def to_request(question: str, context: str) -> dict[str, str]:
+        return {"question": question, "context": context}
+
     bench.connect(
         inputs=[question, context],
         outputs=[answer, verdict, passage, why.view],
-        to_request=lambda question, context: {"question": question, "context": context},
+        to_request=to_request,
         render=render,
         submit=[question.submit],
     )
     why.connect([question, context], lambda question, context: {"question": question, "text": context})
+    compare.connect([question, context], to_request, lambda request, result: Words(result.answer, result.score))
     upload.upload(_read_upload, upload, [context, bench.message], queue=False, **PRIVATE)
     BatchPanel(bench)
 

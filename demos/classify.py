@@ -10,11 +10,13 @@ import gradio as gr
 
 from demos._api import Record, serve
 from demos._batch import BatchPanel
+from demos._compare import ComparePanel, Plan
 from demos._demo import Demo, DemoContext
 from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say, strings
+from demos._outcomes import Labels
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
@@ -123,6 +125,12 @@ def build(ctx: DemoContext) -> None:
         bench.examples(
             [sample for _, sample in samples], [mode, label_set, labels, examples, text], [name for name, _ in samples]
         )
+        compare = ComparePanel(
+            bench,
+            [f"label_set={name}" for name in sets],
+            also=lambda mode, label_set: serving(ctx, OWN_LABELS, label_set),
+            adapt=lambda spec, fields: asked_of(ctx, spec, fields),
+        )
 
     def render(view: View, *values: Any) -> Updates:
         sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
@@ -134,6 +142,7 @@ def build(ctx: DemoContext) -> None:
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     explain.connect(fields, to_explain)
     stress.connect(fields, to_request)
+    compare.connect(fields, to_request, lambda request, result: Labels(result.label, result.scores))
     BatchPanel(bench, [mode, label_set, labels, examples], label_fields)
     mode.change(_fields_of, mode, [label_set, labels, examples, explain.button], queue=False, **PRIVATE)
 
@@ -187,6 +196,17 @@ def to_explain(mode: str, label_set: str, labels: str, examples: str, text: str)
     if mode != READY:
         raise InputError("mode", "must be ready labels: only what was trained for its labels is explained")
     return {"text": text, "label_set": label_set}
+
+
+def asked_of(ctx: DemoContext, spec: ModelSpec | None, fields: Mapping[str, Any]) -> Plan:
+    """How a column of a comparison asks: a model without labels of its own gets those of the label set."""
+    name = fields.get("label_set")
+    if name is None:
+        return TASK, fields
+    if spec is None or spec.label_set:
+        return TASK, {"text": fields["text"], "label_set": name}
+    labels = next((list(each.labels) for each in ctx.catalog.for_task(DEMO.task.name, name)), [])
+    return TASK, {"text": fields["text"], "labels": labels}
 
 
 def split_labels(written: str) -> list[str]:

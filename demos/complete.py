@@ -13,9 +13,11 @@ import gradio as gr
 
 from demos._api import Record, serve
 from demos._batch import BatchPanel
+from demos._compare import ComparePanel
 from demos._completions import completions_view, describe_completions, describe_draft, let_accept
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
+from demos._outcomes import Words
 from demos._stream import View
 from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
@@ -42,6 +44,8 @@ EXAMPLES = {
         "        self.items.append(item)\n\n    def pop(self):\n"
     ),
 }
+SETTINGS = ("temperature=0.8", "candidates=1", "candidates=4", "max_new_tokens=32")
+"""To compare with."""
 ASK = "ask"
 QUESTIONS = {
     "Explain": ("explain_code", EXAMPLES["Is it a palindrome?"] + "    return text == text[::-1]\n"),
@@ -83,6 +87,7 @@ def _build_completion(ctx: DemoContext) -> None:
         with bench.details():
             tokens = tokens_view("complete-tokens")
         bench.examples([[code] for code in EXAMPLES.values()], [prefix], list(EXAMPLES))
+        compare = ComparePanel(bench, SETTINGS)
     let_accept(completions, prefix)
     let_continue(tokens, prefix, f"{DEMO.slug}-run")
 
@@ -118,13 +123,10 @@ def _build_completion(ctx: DemoContext) -> None:
             tokens: describe_tokens(best.tokens, prefix) if best.tokens else "",
         }
 
-    bench.connect(
-        inputs=[prefix, suffix, count, longest, probabilities, language, doctests],
-        outputs=[completions, tokens],
-        to_request=to_request,
-        render=render,
-        restart=[typed.click],
-    )
+    inputs = [prefix, suffix, count, longest, probabilities, language, doctests]
+    outputs = [completions, tokens]
+    bench.connect(inputs=inputs, outputs=outputs, to_request=to_request, render=render, restart=[typed.click])
+    compare.connect(inputs, to_request, lambda request, result: Words(result.text, code=True), code=True)
     BatchPanel(bench, [longest, language], lambda longest, language: {"max_new_tokens": longest, "language": language})
 
 

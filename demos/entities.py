@@ -9,11 +9,13 @@ import gradio as gr
 
 from demos._api import Record, serve
 from demos._batch import BatchPanel
+from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
 from demos._mentions import describe_mentions, mentions_view
+from demos._outcomes import Spans
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.tasks.entities import KINDS, TASK, EntitiesResult
@@ -65,6 +67,7 @@ def build(ctx: DemoContext) -> None:
             counted = mentions_view("entities-counted")
             explain = ExplainPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
+        compare = ComparePanel(bench)
 
     def render(view: View, text: str) -> Updates:
         return {
@@ -78,12 +81,18 @@ def build(ctx: DemoContext) -> None:
 
     bench.connect(inputs=[text], outputs=[shown, counted, explain.view], to_request=to_request, render=render)
     explain.connect([text], to_request)
+    compare.connect([text], to_request, lambda request, result: Spans(request.text, spans_of(result)))
     BatchPanel(bench)
+
+
+def spans_of(result: EntitiesResult) -> list[tuple[int, int, str]]:
+    """Places and types."""
+    return [(entity.start, entity.end, entity.label) for entity in result.entities]
 
 
 def mark_entities(text: str, result: EntitiesResult) -> list[tuple[str, str | None]]:
     """The whole text, each entity with its type."""
-    return marked(text, ((entity.start, entity.end, entity.label) for entity in result.entities))
+    return marked(text, spans_of(result))
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:

@@ -13,8 +13,10 @@ from gradio.components import Component
 
 from demos._api import Record, serve
 from demos._batch import BatchPanel
+from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext, discover
 from demos._handler import Updates
+from demos._outcomes import Words
 from demos._stream import View
 from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
@@ -37,6 +39,8 @@ EXAMPLES = {
     ),
     "写作": ("story", "一只想学会游泳的猫", ""),
 }
+SETTINGS = ("temperature=0", "temperature=1.2", "repeat_penalty=1", "top_p=0.5", "seed=1", "seed=2")
+"""To compare with."""
 CHAT_EXAMPLES = {
     "Plan a day": "I have one day in Paris. What should I see in the morning?",
     "Name ideas": "Suggest three names for a small bakery.",
@@ -97,6 +101,7 @@ def _build_write(ctx: DemoContext) -> None:
         with bench.details():
             tokens = tokens_view("generate-tokens")
         bench.examples(list(EXAMPLES.values()), [template, prompt, wanted], list(EXAMPLES))
+        compare = ComparePanel(bench, SETTINGS)
     let_continue(tokens, beginning, f"{DEMO.slug}-run")
 
     def to_request(
@@ -117,12 +122,9 @@ def _build_write(ctx: DemoContext) -> None:
         shown = describe_tokens(view.result.tokens, beginning or "") if probabilities else ""
         return {text: readable(view.result), tokens: shown}
 
-    bench.connect(
-        inputs=[template, prompt, probabilities, wanted, beginning, *components_of(settings)],
-        outputs=[text, tokens],
-        to_request=to_request,
-        render=render,
-    )
+    inputs = [template, prompt, probabilities, wanted, beginning, *components_of(settings)]
+    bench.connect(inputs=inputs, outputs=[text, tokens], to_request=to_request, render=render)
+    compare.connect(inputs, to_request, lambda request, result: Words(readable(result)))
     BatchPanel(bench, [template, wanted, beginning, *components_of(settings)], shared)
 
 

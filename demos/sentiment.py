@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
 from demos._api import Record, serve
 from demos._batch import BatchPanel
+from demos._compare import ComparePanel, Plan
 from demos._demo import Demo, DemoContext
 from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
+from demos._outcomes import Labels
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import Workbench
+from llm_core.catalog import ModelSpec
+from llm_core.tasks.classify import TASK as CLASSIFY
 from llm_core.tasks.sentiment import TASK, SentimentResult
 
 COLOURS = {"positive": "#10b981", "neutral": "#94a3b8", "negative": "#ef4444"}
@@ -47,6 +51,8 @@ def build(ctx: DemoContext) -> None:
             explain = ExplainPanel(bench)
             stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
+        embedding = [spec for spec in ctx.catalog.for_task(CLASSIFY.name) if spec.head == "embedding"]
+        compare = ComparePanel(bench, also=lambda: embedding, adapt=asked_of)
 
     def render(view: View, text: str) -> Updates:
         sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
@@ -60,7 +66,15 @@ def build(ctx: DemoContext) -> None:
     bench.connect(inputs=[text], outputs=outputs, to_request=to_request, render=render)
     explain.connect([text], to_request)
     stress.connect([text], to_request)
+    compare.connect([text], to_request, lambda request, result: Labels(result.label, result.scores))
     BatchPanel(bench)
+
+
+def asked_of(spec: ModelSpec | None, fields: Mapping[str, Any]) -> Plan:
+    """How a column of a comparison asks: a model without labels of its own compares the text with their names."""
+    if spec is None or spec.head != "embedding":
+        return TASK, fields
+    return CLASSIFY, {**fields, "labels": list(COLOURS)}
 
 
 def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:

@@ -9,6 +9,7 @@ import gradio as gr
 
 from demos._api import Record, serve
 from demos._batch import BatchPanel
+from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates
 from demos._languages import (
@@ -20,6 +21,7 @@ from demos._languages import (
     target_choices,
     turned,
 )
+from demos._outcomes import Words
 from demos._pairs import describe_pairs, let_choose, pairs_view
 from demos._stream import View
 from demos._translate_file import build_file_view
@@ -31,6 +33,8 @@ from llm_core.tasks.translate import AUTO, TASK
 MOST_ALTERNATIVES = 3
 ALTERNATIVES = 2
 """By default: the search finds them on its way, so that they cost a tenth of the time."""
+SETTINGS = ("beam_size=1, alternatives=0", "beam_size=4, alternatives=0", "beam_size=8, alternatives=0")
+"""To compare with: greedy search, and wider ones. Alternatives need as many beams."""
 EXAMPLES = {
     "At the station": (
         "Excuse me, where is the railway station? I have lost my ticket, and my train leaves in ten minutes.",
@@ -74,6 +78,7 @@ def _build_text_view(ctx: DemoContext) -> None:
         chosen = [bench.model, *both]
         prepare = (lambda model: _model_of_examples(ctx, model), [bench.model], chosen)
         bench.examples(list(EXAMPLES.values()), [text, *both], list(EXAMPLES), prepare)
+        compare = ComparePanel(bench, SETTINGS)
 
     def render(seen: View, text: str, source: str, *_: Any) -> Updates:
         if seen.result is None:
@@ -81,7 +86,9 @@ def _build_text_view(ctx: DemoContext) -> None:
         said = dict(zip(facts, facts_of(seen.result, source), strict=True))
         return {result: seen.result.text, view: describe_pairs(seen.result), **said}
 
-    bench.connect(inputs=[text, *both, *options], outputs=[result, view, *facts], to_request=to_request, render=render)
+    inputs = [text, *both, *options]
+    bench.connect(inputs=inputs, outputs=[result, view, *facts], to_request=to_request, render=render)
+    compare.connect(inputs, to_request, lambda request, result: Words(result.text))
     follow_model(bench, menus)
     let_choose(view, result)
     menus.swap.click(

@@ -19,6 +19,7 @@ from demos._drawn import drawn_view
 from demos._handler import Updates
 from demos._learning import build_learning
 from demos._stream import View
+from demos._walkthrough import build_walkthrough
 from demos._workbench import PRIVATE, Workbench
 from llm_core.tasks.under_the_hood import TASK
 
@@ -27,6 +28,7 @@ VIEWS = {
     "attention": _inspection.describe_attention,
     "lens": _inspection.describe_layers,
     "pieces": _inspection.describe_pieces,
+    "embeddings": _inspection.describe_maps,
     "masked": _inspection.describe_hidden,
 }
 """Views of a text, by the name of their script: what each is told."""
@@ -41,9 +43,12 @@ EXAMPLES = {
 
 def build(ctx: DemoContext) -> None:
     """See `Demo.build`."""
+    drawn_view("road", "hood-road")
     with gr.Tabs(elem_classes=["views"], overflow_behavior="wrap"):
         with gr.Tab(ctx.t("under_the_hood.view_text"), id="hood-text"):
             _build_text(ctx)
+        with gr.Tab(ctx.t("under_the_hood.view_walk"), id="hood-walk") as walk:
+            build_walkthrough(ctx, walk)
         with gr.Tab(ctx.t("under_the_hood.view_learning"), id="hood-learning") as learning:
             build_learning(ctx, learning)
 

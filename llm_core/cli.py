@@ -1,6 +1,6 @@
 """The command line: the same tasks, models and trainings without the page.
 
-    python -m llm_core run TASK      JSON lines in, JSON lines out
+    python -m llm_core run TASK      JSON lines in, JSON lines out; or a table in, a table out
     python -m llm_core models        the catalogue, what is available and why not
     python -m llm_core pull ID       fetch a model's files
     python -m llm_core train RECIPE  reproduce a trained model
@@ -43,18 +43,38 @@ def run(
             help="classify, sentiment, translate, answer, entities, complete, generate, poem, under_the_hood or explain"
         ),
     ],
+    table: Annotated[
+        Path | None,
+        typer.Argument(help="Table to read instead (.csv, .tsv, .xlsx, .txt, .jsonl); its answers are written as CSV."),
+    ] = None,
     model: ModelOption = "auto",
     input: InputOption = None,
     output: OutputOption = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="Of a table: COLUMN with the text, or FIELD=COLUMN; guessed by default.")
+    ] = None,
+    truth: Annotated[str | None, typer.Option(help="Of a table: the column with the right answers.")] = None,
+    field: Annotated[list[str] | None, typer.Option(help="Of a table: FIELD=VALUE for all rows, as target=zh.")] = None,
 ) -> None:
-    """Run a task over JSON lines. A bad line gives {"error", "line"} in its place, and exit status 1 at the end."""
+    """Run a task over JSON lines, or over a table. A bad line gives {"error", "line"} in its place, a bad row has its
+    error in a column; the exit status is 1 at the end."""
     from llm_core.engine import create_engine
-    from llm_core.jsonl import run_jsonl
     from llm_core.tasks import find_task
 
     chosen = find_task(task)
+    if table is None and (column or truth or field):
+        raise typer.BadParameter("--column, --truth and --field need a table")
     with closing(create_engine(Settings())) as engine:
-        failures = run_jsonl(engine, chosen, model, input, output)
+        if table is None:
+            from llm_core.jsonl import run_jsonl
+
+            failures = run_jsonl(engine, chosen, model, input, output)
+        else:
+            from llm_core.tables import run_table
+
+            failures = run_table(
+                engine, chosen, model, table, output, columns=column or (), truth=truth, fields=field or ()
+            )
     raise typer.Exit(1 if failures else 0)
 
 

@@ -47,6 +47,8 @@ MEASURED_WITH = ("torch", "transformers", "numpy", "sacrebleu", "seqeval")
 EXPLAINED_ROWS = 200
 """Whose explanations are measured, when it is not said how many."""
 _BATCH_ROWS = 256
+_MEASURING_SECONDS = 3600.0
+"""One request may take: nobody waits for it, and a busy machine must not spoil what was measured before."""
 _NO_CHARACTER = re.compile("[^一-龥]")
 _WINDOW = 512
 """Tokens that a language model reads at once when it is measured, at most; the same for all, so that they compare."""
@@ -169,7 +171,8 @@ def explain_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score
     """
     rows = _rows(wanted, settings)
     rows = random.Random(SEED).sample(rows, min(len(rows), wanted.limit or EXPLAINED_ROWS))
-    with closing(create_engine(settings)) as engine:
+    patient = settings.model_copy(update={"request_seconds": _MEASURING_SECONDS})
+    with closing(create_engine(patient)) as engine:
         spec = engine.catalog[model_id]
         if spec.head != "sequence_classification":
             raise InputError("model", f"{spec.id} is no fine-tuned classifier, whose explanations can be measured")
@@ -179,8 +182,12 @@ def explain_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score
         labels = [spec.labels.index(_as_written(result.explained.label, spec.labels)) for result in found]
 
         def probabilities(shortened: Sequence[tuple[int, str]]) -> list[float]:
-            of_all = engine.answer(_Probabilities(), [text for _, text in shortened], model_id=spec.id).result
-            return [float(row[labels[number]]) for (number, _), row in zip(shortened, of_all, strict=True)]
+            chunks = [shortened[start : start + _BATCH_ROWS] for start in range(0, len(shortened), _BATCH_ROWS)]
+            return [
+                float(row[labels[number]])
+                for chunk in chunks
+                for (number, _), row in zip(chunk, _probabilities(engine, spec, chunk), strict=True)
+            ]
 
         words = [[(word.start, word.end, word.weight) for word in result.words] for result in found]
         estimates = faithfulness(texts, words, probabilities)
@@ -189,6 +196,10 @@ def explain_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score
         Score.of(metric, estimate, data=wanted.data, split=wanted.split, title=title)
         for metric, estimate in estimates.items()
     ]
+
+
+def _probabilities(engine: Engine, spec: ModelSpec, numbered: Sequence[tuple[int, str]]) -> Any:
+    return engine.answer(_Probabilities(), [text for _, text in numbered], model_id=spec.id).result
 
 
 def record_explanations(model_id: str, scores: Sequence[Score], settings: Settings) -> Path:

@@ -233,7 +233,7 @@ class Engine:
             cancel: As in `run`; it is not used up, so that it may go on to further calls.
 
         Yields:
-            `Waiting` and `Loading`.
+            `Waiting`, `Loading`, and `Completed` of each call.
 
         Returns:
             One result for each request.
@@ -247,12 +247,12 @@ class Engine:
             calls = [(task, request) for request in requests]
         results: list[Any] = []
         for each, request in calls:
-            part = CancelToken(whole=cancel)
+            part = cancel.child() if cancel else None
             for event in self.run(each, request, model_id=model_id, client=client, cancel=part):
-                if isinstance(event, Waiting | Loading):
-                    yield event
-                elif isinstance(event, Completed):
+                if isinstance(event, Completed):
                     results.append(event.result)
+                if isinstance(event, Waiting | Loading | Completed):
+                    yield event
         return results[0] if hasattr(task, "run_many") else results
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,10 +43,9 @@ def run_jsonl(engine: Engine, task: Task[Any, Any], model_id: str, source: Path 
         progress = stack.enter_context(tqdm(unit=" lines", desc=task.name, disable=not sys.stderr.isatty()))
         lines, pace = _numbered(reader), Pace(task)
         while batch := list(itertools.islice(lines, pace.size)):
-            started = time.monotonic()
             requests = [_parse(task, text) for _, text in batch]
             outcomes = exhaust(answer_each(engine, task, requests, model_id=model_id))
-            pace.took(time.monotonic() - started)
+            pace.learn(outcomes)
             for (number, _), outcome in zip(batch, outcomes, strict=True):
                 writer.write(json.dumps(_record(number, outcome), ensure_ascii=False) + "\n")
                 failures += not isinstance(outcome, Answer)

@@ -15,7 +15,7 @@ from typing import Any
 from llm_core.engine import AUTO, Engine
 from llm_core.errors import BusyError, CancelledError, LlmCoreError
 from llm_core.session import Task
-from llm_core.types import CancelToken, Event
+from llm_core.types import CancelToken, Completed, Event
 
 FIRST_BATCH = 16
 MAX_BATCH = 256
@@ -32,7 +32,7 @@ class Answer:
     result: Any
     model_id: str
     seconds: float
-    """Its share of its batch."""
+    """Its share of the time that the model had its batch; waiting and loading are not counted."""
 
 
 class Pace:
@@ -46,14 +46,20 @@ class Pace:
         self._batches = hasattr(task, "run_many")
         self.size = FIRST_BATCH if self._batches else 1
 
-    def took(self, seconds: float) -> None:
-        """Learn from the batch that was just run."""
+    def learn(self, outcomes: Sequence[Answer | LlmCoreError]) -> None:
+        """Take account of the batch that was just run."""
+        seconds = busy_seconds(outcomes)
         if not self._batches:
             return
         if seconds < _WANTED_SECONDS / _GROWTH:
             self.size = min(MAX_BATCH, self.size * _GROWTH)
         elif seconds > _WANTED_SECONDS:
             self.size = max(1, round(self.size * _WANTED_SECONDS / seconds))
+
+
+def busy_seconds(outcomes: Sequence[Answer | LlmCoreError]) -> float:
+    """How long models had these requests."""
+    return sum(outcome.seconds for outcome in outcomes if isinstance(outcome, Answer))
 
 
 def answer_each(
@@ -105,9 +111,8 @@ def _answer_alike(
     engine: Engine, task: Task[Any, Any], requests: Sequence[Any], options: dict[str, Any]
 ) -> Generator[Event, None, list[Answer | LlmCoreError]]:
     """Answers of one model. Of a batch that fails, each half is tried, so that a bad request is alone in the end."""
-    started = time.monotonic()
     try:
-        results = yield from engine.stream_many(task, requests, **options)
+        results, seconds = yield from _timed(engine.stream_many(task, requests, **options))
     except CancelledError:
         raise
     except BusyError as error:
@@ -119,8 +124,21 @@ def _answer_alike(
         middle = len(requests) // 2
         first = yield from _answer_alike(engine, task, requests[:middle], options)
         return first + (yield from _answer_alike(engine, task, requests[middle:], options))
-    seconds = (time.monotonic() - started) / len(requests)
-    return [Answer(result, options["model_id"], seconds) for result in results]
+    return [Answer(result, options["model_id"], seconds / len(requests)) for result in results]
+
+
+def _timed(events: Generator[Event, None, list[Any]]) -> Generator[Event, None, tuple[list[Any], float]]:
+    """What calls return and how many seconds they took; passes on what is waited for."""
+    seconds = 0.0
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as stop:
+            return stop.value, seconds
+        if isinstance(event, Completed):
+            seconds += event.stats.total_ms / 1000
+        else:
+            yield event
 
 
 def _wait(seconds: float, cancel: CancelToken) -> None:

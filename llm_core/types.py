@@ -40,6 +40,10 @@ class CancelToken:
         """Withdraw the request; safe to call from any thread, any number of times."""
         self._event.set()
 
+    def child(self) -> CancelToken:
+        """A token with a deadline of its own that is withdrawn with this one, but not the other way round."""
+        return CancelToken(whole=self)
+
     @property
     def cancelled(self) -> bool:
         """Whether the caller withdrew the request."""

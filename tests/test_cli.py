@@ -15,7 +15,7 @@ from llm_core import cli, development
 from llm_core.catalog import load_catalog
 from llm_core.errors import LlmCoreError
 from llm_core.evaluation.coverage import Coverage, read_coverage, write_coverage
-from llm_core.evaluation.scores import Score, read_scores
+from llm_core.evaluation.scores import Score, read_scores, write_scores
 from llm_core.settings import REPOSITORY_ROOT
 
 
@@ -84,6 +84,26 @@ def test_evaluate_keeps_what_the_coverage_file_holds_of_other_data(
     monkeypatch.setattr(development, "measure_coverage", lambda *_: Coverage.of([0.9], [True], data="b"))
     invoke("evaluate", "m", "--data", "b", "--coverage", str(file))
     assert [(each.data, each.right[0]) for each in read_coverage(file)] == [("a", 0), ("b", 1)]
+
+
+def test_explanations_are_measured_instead_and_put_into_card_and_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("deletion", "deletion[random]", "deletion_gain", "insertion", "insertion[random]", "insertion_gain")
+    found = [Score(data="d", metric=name, value=0.25, low=0.2, high=0.3, rows=9) for name in names]
+    folder = tmp_path / "spam-en"
+    folder.mkdir()
+    (folder / "README.md").write_text("# card\n\n## Training data and licences\n")
+    write_scores(folder / "scores.json", [found[0]], model="spam-en")
+    monkeypatch.setenv("LLM_CORE_MODELS_DIR", str(tmp_path))
+    monkeypatch.setattr(development, "explain_model", lambda *a: found)
+    output = invoke("evaluate", "spam-en", "--data", "d", "--explain", "--card")
+    assert "d validation insertion_gain: 0.2500 [0.2000, 0.3000]" in output
+    assert "| better by | 0.2500 [0.2000, 0.3000]" in (folder / "README.md").read_text()
+    kept = json.loads((folder / "scores.json").read_text())
+    assert [each["metric"] for each in kept["explanations"]] == list(names) and len(kept["scores"]) == 1
+    with pytest.raises(LlmCoreError, match="no card of ours"):
+        invoke("evaluate", "multilingual-sentiment", "--data", "d", "--explain", "--card")
 
 
 def test_an_unknown_benchmark_lists_the_known_ones() -> None:

@@ -44,3 +44,14 @@ def test_decoding_speed_leaves_the_first_token_out() -> None:
 @pytest.mark.parametrize("tokens", [0, 1])
 def test_no_decoding_speed_without_at_least_two_tokens(tokens: int) -> None:
     assert RunStats("m", "cpu", 5.0, 10.0, tokens=tokens).tokens_per_second is None
+
+
+def test_a_child_is_withdrawn_with_its_parent_and_not_the_other_way_round() -> None:
+    parent = CancelToken()
+    first, second = parent.child(), parent.child()
+    first.cancel()
+    assert not parent.cancelled and not second.cancelled
+    second.allow(0.0)
+    assert second.stopped and not parent.stopped
+    parent.cancel()
+    assert second.cancelled and parent.child().cancelled

@@ -26,7 +26,7 @@ function draw() {
       const pick = button("piece", its, () => put(first, end, data.mask));
       pick.setAttribute("aria-label", `${say.hide} ${its}`);
       sentence.append(pick);
-    }
+    } else sentence.append(its);
   }
   sentence.append(characters.slice(at).join(""));
   root.append(sentence);

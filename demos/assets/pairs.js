@@ -80,6 +80,47 @@ function others(sentence, redraw, say, open) {
   return fold;
 }
 
+// Source words across, translation down; each row says where that word of the translation looked.
+function heatTable({ source, target, weights }) {
+  const table = make("table");
+  const head = make("tr");
+  head.append(make("td"));
+  const heading = (text, scope, language) => {
+    const cell = make("th");
+    cell.append(make("span", "", text));
+    cell.scope = scope;
+    cell.lang = language;
+    return cell;
+  };
+  head.append(...source.map((word) => heading(word, "col", data.source)));
+  table.append(head);
+  weights.forEach((row, place) => {
+    const line = make("tr");
+    line.append(heading(target[place], "row", data.target));
+    row.forEach((weight, column) => {
+      const cell = make("td", weight > 55 ? "cell deep" : "cell", weight >= 5 ? weight : "");
+      cell.style.setProperty("--weight", `${weight}%`);
+      cell.title = `${target[place]} ← ${source[column]} ${weight}%`;
+      line.append(cell);
+    });
+    table.append(line);
+  });
+  return table;
+}
+
+function heat(sentence, say) {
+  const fold = make("details", "heat");
+  const scroller = make("div", "scroller");
+  scroller.tabIndex = 0;
+  scroller.setAttribute("role", "group");
+  scroller.setAttribute("aria-label", say.heat);
+  fold.append(make("summary", "", say.heat), make("p", "hint", say.heat_hint), scroller);
+  fold.addEventListener("toggle", () => {
+    if (fold.open && !scroller.firstChild) scroller.append(heatTable(sentence.map));
+  });
+  return fold;
+}
+
 function fill(row, sentence, say, open) {
   const untouched = chosenOf(sentence) === 0;
   const target = untouched ? sentence.target : [[translationOf(sentence), -1]];
@@ -100,6 +141,7 @@ function fill(row, sentence, say, open) {
     back.append(text, ` · chrF\u00a0${sentence.chrf}`);
     parts.push(back);
   }
+  if (untouched && sentence.map) parts.push(heat(sentence, say));
   if (sentence.others.length) {
     const redraw = (number) => {
       fill(row, sentence, say, true);

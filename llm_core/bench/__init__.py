@@ -13,7 +13,18 @@ from llm_core.bench.figures import Figure, as_markdown
 from llm_core.errors import InputError
 from llm_core.settings import Settings
 
-NAMES = ("startup", "decoding", "writing", "own_decoding", "encoding", "translation", "training", "cancel", "memory")
+NAMES = (
+    "startup",
+    "decoding",
+    "writing",
+    "own_decoding",
+    "encoding",
+    "translation",
+    "models",
+    "training",
+    "cancel",
+    "memory",
+)
 ON_REQUEST = ("gpu",)
 """Only when named: these need what not every machine has."""
 

@@ -10,7 +10,7 @@ which earlier versions wrote, can be read. The module does not know how a figure
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -112,10 +112,24 @@ def read_scores(path: Path) -> tuple[Score, ...]:
     Raises:
         InputError: It cannot be read as JSON, or a figure breaks a rule; the message names the field.
     """
+    return _read(path, lambda content: {"": content["scores"]})[""]
+
+
+def read_baselines(path: Path) -> dict[str, tuple[Score, ...]]:
+    """The figures of simple methods on the same rows, by the method's name; empty where a file has none.
+
+    Raises:
+        InputError: As `read_scores`.
+    """
+    return _read(path, lambda content: content.get("baselines", {}))
+
+
+def _read(path: Path, groups: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> dict[str, tuple[Score, ...]]:
     try:
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(Score.model_validate(entry) for entry in content["scores"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = groups(content)
+        return {name: tuple(Score.model_validate(entry) for entry in entries) for name, entries in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("scores", f"{path.parent.name}/{path.name}: {_problem(error)}") from error
 
 

@@ -17,7 +17,7 @@ from llm_core.backends.base import Attributes, Attribution, Decision
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.data.words import by_word
 from llm_core.errors import InputError
-from llm_core.limits import Document
+from llm_core.limits import Document, Label
 from llm_core.session import Session, Steps
 from llm_core.tasks.answer import MAX_QUESTION_CHARS, AnswerResult
 from llm_core.tasks.base import Request, Result
@@ -42,9 +42,9 @@ class ExplainRequest(Request):
     """Of `answer`, the context."""
     question: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
     """Of `answer`."""
-    label_set: str | None = None
+    label_set: Label | None = None
     """Of `classify`."""
-    label: str | None = None
+    label: Label | None = None
     """Of `classify` and `sentiment`: the label to explain; without it, the likeliest."""
     start: int | None = Field(default=None, ge=0)
     """Of `entities`: first character of the entity to explain; without it, the one that is least sure."""

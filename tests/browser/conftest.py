@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -72,8 +73,8 @@ def _wait_until_served(address: str, process: subprocess.Popen[bytes], log: Path
 
 
 @contextlib.contextmanager
-def served(engine: Engine) -> Iterator[str]:
-    """Address of a page on an engine of the test; the engine is closed at the end."""
+def served(engine: Engine) -> Iterator[tuple[str, gr.Blocks]]:
+    """Address of a page on an engine of the test, and the page; the engine is closed at the end."""
     port = free_port()
 
     def serve() -> Any:
@@ -85,7 +86,7 @@ def served(engine: Engine) -> Iterator[str]:
     # Playwright's loop runs in this thread.
     with ThreadPoolExecutor(1) as other:
         page = other.submit(serve).result()
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", page
         other.submit(page.close, verbose=False).result()
     engine.close()
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import gradio as gr
 import pytest
+from gradio.route_utils import delete_files_created_by_app
+from gradio.utils import get_upload_folder
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from llm_core.backends.echo import EchoBackend
@@ -44,8 +48,8 @@ def backend() -> EchoBackend:
 
 
 @pytest.fixture(scope="module")
-def echo_site(backend: EchoBackend) -> Iterator[str]:
-    """Address of a page on echo models."""
+def echo_page(backend: EchoBackend) -> Iterator[tuple[str, gr.Blocks]]:
+    """A page on echo models, and its address."""
     head = {"head": "sequence_classification", "labels": LABELS}
     engine = echo_engine(
         echo_encoder("topics", **head, tasks=("classify",), label_set="ag_news"),
@@ -56,8 +60,13 @@ def echo_site(backend: EchoBackend) -> Iterator[str]:
         echo_spec("writer"),
         backend=backend,
     )
-    with served(engine) as address:
-        yield address
+    with served(engine) as page:
+        yield page
+
+
+@pytest.fixture
+def echo_site(echo_page: tuple[str, gr.Blocks]) -> str:
+    return echo_page[0]
 
 
 def table(path: Path, rows: list[list[str]] = ROWS) -> Path:
@@ -168,6 +177,22 @@ def test_stop_keeps_what_is_done_and_resume_goes_on_after_a_reload(
             expect(panel.locator(".line")).to_contain_text(f"from before: {done}")
     finally:
         backend.seconds_per_call = 0.0
+
+
+def test_the_page_sweeps_what_it_was_given_and_what_it_made(
+    echo_page: tuple[str, gr.Blocks], browser: Browser, tmp_path: Path
+) -> None:
+    name = f"swept-{uuid.uuid4().hex}"
+    with visitor(browser, echo_page[0]) as page:
+        panel = unfold(page, "☺", "sentiment")
+        choose(panel, table(tmp_path / f"{name}.csv"))
+        run(panel, "sentiment")
+        expect(panel.locator("#sentiment-batch-downloads a[download]")).to_have_count(3)
+    cache = Path(get_upload_folder())
+    kept = {file.name for file in cache.rglob(f"{name}*")}
+    assert kept == {f"{name}{end}" for end in (".csv", ".sentiment.csv", ".sentiment.en.html", ".sentiment.zh.html")}
+    delete_files_created_by_app(echo_page[1], None)  # what delete_cache does, at any age
+    assert list(cache.rglob(f"{name}*")) == []
 
 
 def test_two_visitors_see_their_own_rows(echo_site: str, browser: Browser, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def echo_site(echo_backend: TranslatorBackend) -> Iterator[str]:
         echo_spec("german", **ECHO, language_pairs=(("de", "en"),)),
         backend=echo_backend,
     )
-    with served(engine) as address:
+    with served(engine) as (address, _):
         yield address
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import demos
 from llm_core.inference.sampling import candidates
+from tests.browser.conftest import visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
@@ -22,6 +23,13 @@ ANSWER_MS = 60_000
 def open_view(page: Page, *names: str) -> None:
     for name in names:
         page.get_by_role("tab", name=name).click()
+
+
+def open_hood(page: Page, *views: str) -> None:
+    """Opens the page, which meets a visitor with an example, and waits for that."""
+    open_view(page, "Under the hood")
+    expect(page.locator("#under_the_hood-status")).to_contain_text("✓", timeout=ANSWER_MS)
+    open_view(page, *views)
 
 
 def run(page: Page, text: str) -> None:
@@ -50,8 +58,7 @@ def test_the_sliders_compute_what_the_sampler_draws_from(
 
 
 def test_the_next_token_follows_the_sliders_and_the_visitor(visit: Page) -> None:
-    open_view(visit, "Under the hood")
-    run(visit, "Once upon a time there was a little")
+    open_hood(visit)
     view = visit.locator("#hood-sampling-view")
     first = view.locator(".bars li").first
     expect(first).to_contain_text("girl")
@@ -70,9 +77,7 @@ def test_the_next_token_follows_the_sliders_and_the_visitor(visit: Page) -> None
 
 
 def test_attention_shows_every_head_and_a_cell_s_weight(visit: Page) -> None:
-    open_view(visit, "Under the hood")
-    run(visit, "Once upon a time there was a little")
-    open_view(visit, "Attention")
+    open_hood(visit, "Attention")
     view = visit.locator("#hood-attention-view")
     expect(view.locator(".thumb")).to_have_count(16)
     view.get_by_role("button", name="Layer 2, Head 1").click()
@@ -88,9 +93,7 @@ def test_attention_shows_every_head_and_a_cell_s_weight(visit: Page) -> None:
 
 
 def test_each_layer_has_its_say(visit: Page) -> None:
-    open_view(visit, "Under the hood")
-    run(visit, "Once upon a time there was a little")
-    open_view(visit, "After each layer")
+    open_hood(visit, "After each layer")
     rows = visit.locator("#hood-lens-view tbody tr")
     expect(rows).to_have_count(5)
     expect(rows.first.locator("td").last).to_have_text("·girl")
@@ -101,7 +104,7 @@ def test_each_layer_has_its_say(visit: Page) -> None:
 
 
 def test_tokens_show_ids_bytes_and_what_they_stand_for(visit: Page) -> None:
-    open_view(visit, "Under the hood")
+    open_hood(visit)
     run(visit, "Once 😀 upon")
     open_view(visit, "Tokens")
     view = visit.locator("#hood-pieces-view")
@@ -113,7 +116,7 @@ def test_tokens_show_ids_bytes_and_what_they_stand_for(visit: Page) -> None:
 
 
 def test_a_word_is_hidden_guessed_and_put_in_by_clicks(visit: Page) -> None:
-    open_view(visit, "Under the hood")
+    open_hood(visit)
     run(visit, "I do not know what you mean.")
     expect(visit.locator("#under_the_hood-status")).to_contain_text("Showcase decoder")
     open_view(visit, "Masked word")
@@ -131,11 +134,11 @@ def test_a_word_is_hidden_guessed_and_put_in_by_clicks(visit: Page) -> None:
 
 
 def test_the_learning_of_a_model_is_replayed(visit: Page) -> None:
-    open_view(visit, "Under the hood", "A model learning")
+    open_hood(visit, "A model learning")
     view = visit.locator("#hood-learning-view")
     expect(view.locator(".where")).to_contain_text("Step 950")
     expect(view.locator("dd").first).to_contain_text("there was a little girl")
-    steps = view.get_by_label("Step")
+    steps = view.get_by_role("slider", name="Step")
     steps.fill("0")
     expect(view.locator(".where")).to_contain_text("random numbers")
     expect(view.locator("dd").first).to_contain_text("rancerance")
@@ -147,9 +150,66 @@ def test_the_learning_of_a_model_is_replayed(visit: Page) -> None:
 
 
 def test_what_is_too_long_to_be_drawn_is_refused_and_kept(visit: Page) -> None:
-    open_view(visit, "Under the hood")
+    open_hood(visit)
     text = "time and again " * 20
     visit.locator("#under_the_hood textarea").first.fill(text)
     visit.locator("#under_the_hood-run").click()
     expect(visit.locator("#under_the_hood-message")).to_contain_text("at most 48 pieces", timeout=ANSWER_MS)
     expect(visit.locator("#under_the_hood textarea").first).to_have_value(text)
+
+
+def test_the_road_opens_the_view_of_each_station_by_keyboard(visit: Page) -> None:
+    open_hood(visit)
+    road = visit.get_by_role("navigation", name="The road from data to answers")
+    road.get_by_role("button", name="Evaluation").focus()
+    visit.keyboard.press("Enter")
+    expect(visit.locator("#hood-learning-view .scores")).to_contain_text("fairy tales: perplexity")
+    for station, view in (("Tokenizer", "pieces"), ("Embeddings", "embeddings"), ("Attention", "attention")):
+        road.get_by_role("button", name=re.compile(station)).click()
+        expect(visit.locator(f"#hood-{view}-view")).to_be_visible()
+    assert visit.locator("#hood-attention-view .thumb").count() == 16
+    road.get_by_role("button", name="Fine-tuning").click()
+    expect(visit.locator("#sentiment-run")).to_be_visible()
+
+
+def test_the_worked_example_shows_formula_and_numbers_step_by_step(visit: Page) -> None:
+    open_hood(visit, "A worked example")
+    words, numbers = visit.locator("#hood-walk-words"), visit.locator("#hood-walk-numbers")
+    expect(numbers.locator("tbody tr")).to_have_count(4, timeout=ANSWER_MS)
+    visit.locator("#hood-walk-step input[type=number]").fill("7")
+    visit.keyboard.press("Enter")
+    expect(words).to_contain_text("Attention weights")
+    expect(words.locator(".katex-display")).to_have_count(1)
+    expect(numbers.locator("figcaption")).to_have_text(["A1", "A2"])
+    expect(numbers.locator("td").first).to_have_text("1.000")
+    visit.get_by_label("中文").check()
+    expect(words).to_contain_text("注意力权重")
+    sentence = visit.locator("#hood-walk-sentence").locator("input, textarea")
+    sentence.fill("I like dragons")
+    sentence.press("Enter")
+    expect(visit.locator(".block.problem").filter(has_text="must be made of")).to_be_visible()
+    expect(numbers.locator("figcaption")).to_have_count(2)
+
+
+def test_pieces_move_over_the_map_from_layer_to_layer(visit: Page) -> None:
+    open_hood(visit, "Embeddings")
+    view = visit.locator("#hood-embeddings-view")
+    expect(view.locator(".dot")).to_have_count(9)
+    place = view.locator(".dot").nth(3).get_attribute("style")
+    expect(view.locator(".facts")).to_contain_text("After layer 4")
+    view.get_by_label("Layer").fill("0")
+    expect(view.locator(".facts")).to_contain_text("What enters layer 1")
+    assert view.locator(".dot").nth(3).get_attribute("style") != place
+
+
+def test_hostile_text_stays_text_in_every_view_in_chinese_on_a_phone(browser: Browser, site: str) -> None:
+    with visitor(browser, site, "zh-CN", 360) as page:
+        page.get_by_role("tab", name="模型内部").click()
+        expect(page.locator("#under_the_hood-status")).to_contain_text("✓", timeout=ANSWER_MS)
+        run(page, "<img src=x onerror=alert(1)> `${alert(2)}` [MASK]")
+        for view in ("下一个词元", "注意力", "逐层猜测", "分词", "嵌入", "完形填空"):
+            page.get_by_role("tab", name=view).click()
+            expect(page.get_by_role("tab", name=view)).to_have_attribute("aria-selected", "true")
+        expect(page.locator("#hood-masked-view .sentence")).to_contain_text("<img src=x onerror=alert(1)>")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert page.locator("#under_the_hood img[src=x]").count() == 0

@@ -21,7 +21,7 @@ from demos._languages import (
     target_choices,
     turned,
 )
-from demos._pairs import MAX_SHOWN, describe_pairs, segments
+from demos._pairs import MAX_MAP_WORDS, MAX_SHOWN, describe_pairs, heat_map, segments
 from demos._translate_file import check_upload, to_request
 from demos._translate_parts import facts_of
 from llm_core.errors import InputError
@@ -109,6 +109,18 @@ class TestPairs:
         pieces = segments("Hello, big world!", [(0, 5), (5, 6), (7, 10), (11, 16)], {0, 3})
         assert pieces == [("Hello", 0), (", big ", -1), ("world", 3), ("!", -1)]
         assert segments("", [], set()) == []
+
+    def test_the_heat_map_has_the_words_of_both_sides_and_their_weights(self) -> None:
+        pair = result_of(ScriptedTranslator(str.upper), text="Ab cd , ef .", source="en", target="zh", alignment=True)
+        found = heat_map(pair.sentences[0])
+        assert found is not None and found["source"] == ["Ab", "cd", "ef"] and len(found["weights"]) == 3
+        assert all(len(row) == 3 and 0 <= min(row) and sum(row) <= 101 for row in found["weights"])
+        assert [max(range(3), key=row.__getitem__) for row in found["weights"]] == [0, 1, 2]
+        plain = result_of(ScriptedTranslator(str.upper), text="Ab cd.", source="en", target="zh", alignment=False)
+        assert heat_map(plain.sentences[0]) is None
+        long = " ".join(f"w{number}" for number in range(MAX_MAP_WORDS + 1)) + "."
+        large = result_of(ScriptedTranslator(str.upper), text=long, source="en", target="zh", alignment=True)
+        assert heat_map(large.sentences[0]) is None
 
     def test_linked_words_and_no_marks_of_punctuation(self) -> None:
         (row,) = drawn(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertModel
 
 from llm_core.errors import WeightsError
-from llm_core.model.config import preset
+from llm_core.model.config import ModelConfig, preset
 from llm_core.model.convert import hub
 from llm_core.model.convert.configs import from_hub_config, to_hub_config
 from llm_core.model.convert.names import TABLES, from_hub, to_hub
@@ -39,6 +40,21 @@ def saved(tmp_path: Path) -> Callable[..., Path]:
 
 
 class TestForms:
+    def test_other_threads_can_make_models_meanwhile(self, twin: Callable[[str], tuple[Any, Path]]) -> None:
+        made: list[torch.nn.Linear] = []
+
+        def build(config: ModelConfig) -> CausalLM:
+            other = Thread(target=lambda: made.append(torch.nn.Linear(2, 2)))
+            other.start()
+            other.join()
+            model = CausalLM(config)
+            assert {parameter.device.type for parameter in model.parameters()} == {"meta"}, "would take memory twice"
+            return model
+
+        loaded = hub.load(twin("llama")[1], build)
+        assert made[0].weight.device.type == "cpu"
+        assert {value.device.type for value in [*loaded.parameters(), *loaded.buffers()]} == {"cpu"}
+
     def test_shards(self, pair: Pair, tmp_path: Path) -> None:
         theirs, ours = pair("llama-untied")
         theirs.save_pretrained(tmp_path, max_shard_size="20KB")

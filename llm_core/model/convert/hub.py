@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from llm_core.errors import WeightsError
 from llm_core.files import replacing, write_json
@@ -51,6 +51,18 @@ _PREFIX = {"bert": "bert.", "llama": "model.", "marian": "model."}
 M = TypeVar("M", bound=Model)
 
 
+class _WithoutMemory(TorchFunctionMode):
+    """Weights of modules that are made inside take no memory; buffers, such as rotary angles, are real.
+
+    It holds for this thread. (accelerate's `init_empty_weights` changes torch for all threads: a model that another one
+    makes in that moment would be empty, too.)
+    """
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        device = {"device": "meta"} if function is torch.empty else {}
+        return function(*args, **{**(kwargs or {}), **device})
+
+
 def load(
     directory: Path,
     build: Callable[[ModelConfig], M],
@@ -73,7 +85,7 @@ def load(
             weights are missing, of another shape, or more than the Transformer computes with.
     """
     config = replace(read_config(directory), **changes)
-    with init_empty_weights(include_buffers=False):
+    with _WithoutMemory():
         model = build(config)
     state = {ours: tensor.to(dtype) for ours, tensor in _read_state(directory, config, set(model.state_dict()))}
     missing = sorted(set(model.state_dict()) - set(state))

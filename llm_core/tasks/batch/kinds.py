@@ -137,7 +137,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "translate": Kind(
         {"text": ("source", "src", "原文", "en", "zh", *TEXT_NAMES)},
-        ("translation", "from", "unsure_sentences"),
+        ("translation", "from", "unsure"),
         _read_translation,
         "translation",
         ("reference", "target", "translation", "tgt", "译文", "参考译文"),

@@ -17,7 +17,7 @@ from typing import Any
 
 from llm_core.engine import AUTO, Engine
 from llm_core.errors import CancelledError, InputError, LlmCoreError
-from llm_core.many import Answer, Pace, answer_each
+from llm_core.many import Answer, Pace, answer_each, busy_seconds
 from llm_core.session import Task
 from llm_core.tasks.base import Request
 from llm_core.tasks.batch.columns import MAX_LABELS, different
@@ -199,12 +199,13 @@ class Batches:
         while (done := len(progress.outcomes)) < len(request.table.rows):
             if options["cancel"] is not None:
                 options["cancel"].check()
-            started = time.monotonic()
             requests = task.row_requests(request, done, pace.size)
             answers = yield from answer_each(self.engine, task.of, requests, **options)
-            pace.took(time.monotonic() - started)
+            pace.learn(answers)
             if not done:
                 _check_possible(answers)
+            if done == progress.resumed:
+                progress.start(busy_seconds(answers))
             progress.take([task.outcome(answer) for answer in answers])
             yield progress.event()
 
@@ -238,6 +239,10 @@ class _Progress:
         self.resumed = len(self.outcomes)
         self._count(self.outcomes)
         self._times = deque([(time.monotonic(), self.resumed)])
+
+    def start(self, seconds: float) -> None:
+        """The first rows took so long; what was waited for before, such as a model, says nothing about the others."""
+        self._times = deque([(time.monotonic() - seconds, self.resumed)])
 
     def take(self, outcomes: Sequence[RowOutcome]) -> None:
         """Account for the next rows."""

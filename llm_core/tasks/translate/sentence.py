@@ -23,10 +23,9 @@ from llm_core.tasks.translate.languages import (
 from llm_core.tasks.translate.layout import Sentence
 from llm_core.tasks.translate.literals import literals
 from llm_core.tasks.translate.protect import Protected, Restored, around, protect
-from llm_core.tasks.translate.types import Alignment, Alternative, SentencePair, TermUse
+from llm_core.tasks.translate.types import BEAM, Alignment, Alternative, SentencePair, TermUse
 from llm_core.types import CancelToken
 
-BEAM = 4
 _CANDIDATES = 4
 """Hypotheses among which one that has the glossary's terms, and the text's numbers and names, is looked for."""
 
@@ -38,6 +37,7 @@ class Wishes:
     glossary: Glossary
     alternatives: int = 0
     alignment: bool = False
+    beam_size: int = BEAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class SentenceTranslator:
             model_code(language),
             model_code(self._target),
             self._cancel,
-            beam_size=max(BEAM, count),
+            beam_size=max(self._wishes.beam_size, count),
             count=count,
             attention=self._wishes.alignment or any(wanted) or any(marked),
         )

@@ -110,7 +110,7 @@ def _translator(session: Session, model: Translates, request: TranslateRequest) 
     source, pair = source_language(request), _pair(request)
     if pair not in model.language_pairs():
         raise InputError("target", f"{session.spec.title} has no translation from {pair[0]} to {pair[1]}")
-    wishes = Wishes(_glossary(request, pair), request.alternatives, request.alignment)
+    wishes = Wishes(_glossary(request, pair), request.alternatives, request.alignment, request.beam_size)
     return SentenceTranslator(model, source, request.target, wishes, session.cancel, detect=request.source == AUTO)
 
 

@@ -6,12 +6,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from llm_core.limits import MAX_DOCUMENT_CHARS, MAX_TEXT_CHARS, Alternatives, check_characters
+from llm_core.limits import MAX_DOCUMENT_CHARS, MAX_TEXT_CHARS, Alternatives, Count, check_characters
 from llm_core.tasks.base import Request, Result
 from llm_core.tasks.translate.glossary import GlossaryText
 from llm_core.tasks.translate.languages import AUTO, Code, TargetCode
 
 MAX_UNITS = 20_000
+BEAM = 4
 
 Format = Literal["auto", "plain", "markdown"]
 
@@ -40,6 +41,9 @@ class TranslateRequest(Request):
     """One ``term ⇥ translation`` a line."""
     alternatives: Alternatives = 0
     """Other translations to give of each sentence."""
+    beam_size: Count = BEAM
+    """How many beginnings of a translation are kept while it is searched for; 1 is greedy search. What is chosen from
+    several translations (alternatives, terms, numbers) needs as many beams."""
     alignment: bool = False
     """Whether to say which words stand for which."""
     back_translation: bool = False

@@ -1,0 +1,132 @@
+// Draws what several models said to the same, side by side. The value is JSON (see _compare.py and _outcomes.py).
+// Every text in it becomes a text node: nothing is ever parsed as HTML.
+const root = element.querySelector(".compare-root");
+let say = {};
+
+const seconds = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(2)} s`);
+const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`;
+
+function figures(column) {
+  const parts = [];
+  if (column.first !== null) parts.push([say.first, seconds(column.first)]);
+  parts.push([say.total, seconds(column.total)]);
+  if (column.speed) parts.push(["", `${column.speed} tokens/s`]);
+  if (column.tokens) parts.push(["", `${column.tokens} tokens`]);
+  const line = make("p", "figures");
+  for (const [name, value] of parts) line.append(make("span", "", `${name} ${value}`.trim()));
+  return line;
+}
+
+function head(column) {
+  const box = make("div", "head");
+  box.append(make("h3", "", column.title || "–"));
+  if (column.settings) box.append(make("code", "settings", column.settings));
+  const facts = make("p", "facts");
+  if (column.size) facts.append(make("span", "", `${column.size} ${say.on_disk}`), make("span", "licence", column.licence));
+  if (column.terms) facts.append(make("span", "terms", `⚠ ${column.terms}`));
+  if (column.asked) facts.append(make("span", "", say.asked_note));
+  if (column.title) {
+    if (!column.scores.length) facts.append(make("span", "", say.not_measured));
+    for (const score of column.scores) facts.append(make("span", "", score));
+  }
+  box.append(facts);
+  return box;
+}
+
+function state(column) {
+  if (column.state === "failed") {
+    const [key, detail] = column.error;
+    return make("p", "failed", `${(say[key] || key).replaceAll("**", "")} ${detail}`.trim());
+  }
+  if (column.state === "done") return figures(column);
+  return make("p", "busy", `${say["status." + column.state]} ${column.detail}`.trim());
+}
+
+function labels(outcome) {
+  const box = make("div", "bars");
+  if (!outcome.rows.length) {
+    box.append(make("p", "winner", outcome.label ? `★ ${outcome.label}` : say.no_label), make("p", "note", say.no_probabilities));
+    return box;
+  }
+  for (const [label, share] of outcome.rows) {
+    const won = label === outcome.label;
+    const row = make("div", won ? "row won" : "row");
+    const bar = make("span", "bar");
+    bar.append(make("i"));
+    bar.firstChild.style.width = `${100 * share}%`;
+    row.append(make("span", "name", won ? `★ ${label}` : label), make("span", "share", percent(share)), bar);
+    box.append(row);
+  }
+  return box;
+}
+
+function words(outcome) {
+  const box = make("div", outcome.code ? "said code" : "said");
+  if (outcome.empty) box.append(make("em", "", say.no_answer));
+  for (const [text, own] of outcome.pieces) box.append(own ? make("ins", "", text) : text);
+  const notes = make("p", "note");
+  if (typeof outcome.probability === "number") notes.append(make("span", "", `${say.probability} ${percent(outcome.probability)}`));
+  if (outcome.long) notes.append(make("span", "", say.too_long));
+  if (typeof outcome.share === "number") {
+    notes.append(make("span", "share", outcome.share === 1 ? `✓ ${say.same_words}` : `${say.shared_words} ${percent(outcome.share)}`));
+  }
+  const both = make("div");
+  both.append(box, notes);
+  return both;
+}
+
+function spans(outcome) {
+  const both = make("div");
+  const box = make("div", "said");
+  for (const [text, label, own] of outcome.pieces) {
+    if (!label) {
+      box.append(text);
+      continue;
+    }
+    const mark = make("mark", own ? "own" : "", text);
+    mark.append(make("sub", "", label));
+    box.append(mark);
+  }
+  const notes = make("p", "note");
+  notes.append(make("span", "", `${say.found} ${outcome.count}`));
+  if (outcome.own) notes.append(make("span", "", `${say.only_spans} ${outcome.own}`));
+  both.append(box, notes);
+  if (outcome.not_in_text.length) both.append(make("p", "note invented", `⚠ ${say.invented} ${outcome.not_in_text.join(" · ")}`));
+  return both;
+}
+
+// One line on whether they agree, once all have answered.
+function verdict(columns) {
+  const all = columns.map((column) => column.outcome);
+  if (all.length < 2 || all.some((outcome) => !outcome)) return "";
+  if (all[0].kind === "labels") {
+    const named = all.map((outcome) => outcome.label || say.no_label);
+    return all.every((outcome) => outcome.same) ? `✓ ${say.same_label} ${named[0]}` : `≠ ${say.other_label} ${named.join(" · ")}`;
+  }
+  if (all[0].kind === "spans") return all.every((outcome) => !outcome.own) ? `✓ ${say.same_spans}` : "";
+  return all.some((outcome) => outcome.share < 1) ? say.only_here : "";
+}
+
+function draw() {
+  say = strings();
+  root.replaceChildren();
+  if (!props.value) {
+    root.append(make("p", "none", say.none));
+    return;
+  }
+  const data = JSON.parse(props.value);
+  const summary = make("p", "verdict", data.done ? verdict(data.columns) : "");
+  summary.setAttribute("aria-live", "polite");
+  const grid = make("div", "columns");
+  for (const column of data.columns) {
+    const card = make("section", `column ${column.state}`);
+    card.setAttribute("aria-label", `${column.title} ${column.settings}`.trim());
+    card.append(head(column), state(column));
+    if (column.outcome) card.append({ labels, words, spans }[column.outcome.kind](column.outcome));
+    grid.append(card);
+  }
+  root.append(summary, grid);
+}
+
+draw();
+watch(["value", "label"], draw);
