@@ -25,7 +25,7 @@ from demos._train_view import describe_training, train_view
 from demos._workbench import PRIVATE
 from llm_core.engine import AUTO
 from llm_core.errors import InputError, LlmCoreError
-from llm_core.tasks.batch.columns import guess_columns, guess_truth
+from llm_core.tasks.batch.columns import different, guess_columns, guess_truth
 from llm_core.tasks.batch.kinds import kind_of
 from llm_core.tasks.batch.table import Table, read_table
 from llm_core.tasks.classify import OWN_LABEL_SET, ClassifyRequest
@@ -216,6 +216,8 @@ class TrainTab:
 
 
 def _request(examples: str, tuning: str) -> Mapping[str, Any]:
+    if not examples.strip():
+        raise InputError("examples", "must not be empty")
     return {"examples": parse_examples(examples, MAX_ROWS), "tuning": tuning}
 
 
@@ -246,11 +248,18 @@ def _filled(path: str | None) -> tuple[Any, ...]:
         table = read_table(Path(path))
         kind = kind_of("classify")
         text = guess_columns(table, kind)["text"]
-        label = guess_truth(table, kind, [text]) or next((name for name in table.columns if name != text), text)
+        label = guess_truth(table, kind, [text]) or _fewest_values(table, text)
         menus = [gr.update(choices=list(table.columns), value=value) for value in (text, label)]
         return *menus, *_rows_of(table, text, label), ""
     except InputError as error:
         return blank, blank, gr.skip(), "", explain(error)
+
+
+def _fewest_values(table: Table, text: str) -> str:
+    """The column that looks most like labels: of those with more than one value, the one with the fewest."""
+    counts = {name: len(different(table, name)) for name in table.columns if name != text}
+    varied = {name: count for name, count in counts.items() if count > 1}
+    return min(varied or counts or [text], key=lambda name: counts.get(name, 0))
 
 
 def _filled_from(path: str | None, text: str | None, label: str | None) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ function progress(data, say) {
   const parts = [say[`phase_${data.phase}`]];
   if (data.steps) parts.push(`${say.step} ${count(data.step)} / ${count(data.steps)}`);
   if (data.left && data.phase === "training") parts.push(`${say.left} ${Math.max(1, Math.round(data.left))} s`);
-  box.append(make("p", "line", parts.join(" · ")));
+  box.append(make("p", "state", parts.join(" · ")));
   if (!ENDED.includes(data.phase)) box.append(bar);
   return box;
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import tempfile
@@ -40,6 +41,7 @@ KEPT_SECONDS = 3600.0
 MAX_WAITING = 4
 MAX_KEPT = 16
 """Visitors' folders that are kept at once; the oldest leave first. A full fine-tuning takes up to 100 MB when done."""
+_PREFIX = "llm-core-train-"
 _SWEEP_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 
@@ -222,7 +224,8 @@ class Trainings:
         self.drop(client)
         with self._lock:
             if self._root is None:
-                self._root = Path(tempfile.mkdtemp(prefix="llm-core-train-"))
+                _remove_leftovers(2 * self._kept_seconds)
+                self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
                 weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)  # also when the program ends
             own = _Own(spec, job, self._root / secrets.token_hex(16), running=True)
             self._owned[client] = own
@@ -314,6 +317,16 @@ def _until_granted(ticket: Ticket, cancel: CancelToken) -> Iterator[Event]:
         if (ahead := ticket.ahead) != shown:
             shown = ahead
             yield Waiting(ahead)
+
+
+def _remove_leftovers(seconds: float) -> None:
+    """Delete folders of programs that were killed: ours, and not written to for so long."""
+    for root in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if root.is_symlink() or not root.is_dir() or root.stat().st_uid != os.getuid():
+            continue
+        for folder in (*root.iterdir(), root):
+            if time.time() - folder.stat().st_mtime > seconds and (folder != root or not any(root.iterdir())):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _untrained(folder: Path) -> Answers:

@@ -30,6 +30,10 @@ _PRIOR_ROWS = 50
 """As if so many rows had said that the temperature is 1: a dozen rows that are all right would ask for certainty."""
 
 
+class _Stopped(Exception):
+    """What there is, is saved."""
+
+
 class Stopping:
     """Whether the process was asked to end, or has lost the one that started it."""
 
@@ -51,8 +55,10 @@ def main(folder: Path) -> None:
     stopping = Stopping()
     State().write(folder)
     try:
-        done = _train(Job.read(folder), folder, stopping)
-        State("done" if done else "stopped", *_told(folder)).write(folder)
+        _train(Job.read(folder), folder, stopping)
+        State("done", *_told(folder)).write(folder)
+    except _Stopped:
+        State("stopped", *_told(folder)).write(folder)
     except LlmCoreError as error:
         State("failed", error=str(error)).write(folder)
     except MemoryError:
@@ -67,8 +73,8 @@ def _told(folder: Path) -> tuple[int, int]:
     return state.step, state.steps
 
 
-def _train(job: Job, folder: Path, stopping: Stopping) -> bool:
-    """Whether it came to its end."""
+def _train(job: Job, folder: Path, stopping: Stopping) -> None:
+    """Raises `_Stopped` where that was asked for."""
     import torch
 
     from llm_core.training.export import TOKENIZER_FILES, save_model
@@ -88,8 +94,6 @@ def _train(job: Job, folder: Path, stopping: Stopping) -> bool:
         in_memory=True,
         watchers=(watcher,),
     ).run()
-    if stopping.asked:
-        return False
     State("measuring", fitted.steps, fitted.steps).write(folder)
     model_dir = folder / "model"
     save_model(recipe, fitted, base, model_dir)
@@ -110,7 +114,6 @@ def _train(job: Job, folder: Path, stopping: Stopping) -> bool:
     (model_dir / "README.md").write_text(job_card(job, report), encoding="utf-8")
     shutil.copyfile(folder / "run" / "recipe.toml", model_dir / "recipe.toml")
     shutil.rmtree(folder / "run" / f"checkpoint-{fitted.steps}", ignore_errors=True)
-    return True
 
 
 def _watcher(folder: Path, stopping: Stopping) -> Any:
@@ -121,6 +124,7 @@ def _watcher(folder: Path, stopping: Stopping) -> Any:
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             self.first_step, self.began, self.told = state.global_step, time.monotonic(), 0.0
+            self._end_if_asked()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             now, done = time.monotonic(), state.global_step - self.first_step
@@ -130,6 +134,13 @@ def _watcher(folder: Path, stopping: Stopping) -> Any:
                 left = (now - self.began) / done * (state.max_steps - state.global_step)
                 State("training", state.global_step, state.max_steps, round(left, 1)).write(folder)
                 self.told = now
+
+        def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            self._end_if_asked()
+
+        def _end_if_asked(self) -> None:
+            if stopping.asked:
+                raise _Stopped
 
     return Watcher()
 
