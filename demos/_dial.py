@@ -32,12 +32,10 @@ def describe_dial(ctx: DemoContext, model_id: str, scores: Mapping[str, float]) 
 
 def _measured(ctx: DemoContext, model_id: str, scores: Mapping[str, float]) -> tuple[Coverage, ...]:
     """What is known of a model when it gives its own labels; nothing of labels that a visitor made up."""
-    spec = ctx.catalog.get(model_id)  # none: the visitor's own model
-    if (
-        spec is None
-        or spec.local is None
-        or {label.lower() for label in spec.labels} != {label.lower() for label in scores}
-    ):
+    if model_id not in ctx.catalog:  # the visitor's own
+        return ()
+    spec = ctx.catalog[model_id]
+    if spec.local is None or {label.lower() for label in spec.labels} != {label.lower() for label in scores}:
         return ()
     file = ctx.settings.models_dir / spec.local / COVERAGE_FILE
     return read_coverage(file) if file.is_file() else ()
