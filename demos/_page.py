@@ -48,12 +48,11 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
         engine: What answers.
         speeds: Measures how fast it is; started by `warm_up`.
     """
-    ctx = DemoContext(engine, speeds)
     page: gr.Blocks = gr.Blocks(
         title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
     )
     with page:
-        ctx = DemoContext(engine, history=history_view())
+        ctx = DemoContext(engine, speeds, history=history_view())
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):

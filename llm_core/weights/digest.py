@@ -120,7 +120,7 @@ def count_parameters(weights: Path) -> int:
 def _scores(path: Path) -> Iterator[dict[str, Any]]:
     """Scores as the catalogue has them; the file says more about each."""
     for score in read_scores(path) if path.is_file() else ():
-        yield score.model_dump(exclude={"signature"}, exclude_none=True)
+        yield {**score.model_dump(exclude={"signature"}, exclude_none=True), "value": round(score.value, 4)}
 
 
 def _json(path: Path) -> dict[str, Any]:

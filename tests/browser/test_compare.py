@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import visitor
-from tests.browser.test_tabs import ANSWER_MS, open_tab
+from tests.browser.test_tabs import ANSWER_MS, expect_done, open_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
@@ -48,6 +48,7 @@ def test_sentiment_and_completion_compare_offline(visit: Page) -> None:
     expect_columns(shown, "Sentiment, English", "all-MiniLM-L6-v2")
     expect(shown.locator(".row.won .name").first).to_have_text("★ negative")
     open_tab(visit, "complete").locator(".cm-content").first.fill("def add(a, b):\n    return ")
+    expect_done(visit, "complete")  # completed at the pause in typing, which would end a comparison
     shown = compare(visit, "complete")
     expect_columns(shown, "SmolLM2 135M Instruct", "SmolLM2 135M Instruct")
     expect(shown.locator(".settings")).to_have_text("temperature=0.8")
@@ -66,11 +67,12 @@ def test_entities_by_a_trained_model_and_by_one_that_is_told(visit: Page) -> Non
 
 
 def test_translation_by_two_widths_of_search_and_a_model_that_is_not_here(browser: Browser, site: str) -> None:
-    with visitor(browser, site, width=360) as page:
+    with visitor(browser, site) as page:
         bench = open_tab(page, "translate")
+        page.set_viewport_size({"width": 360, "height": 900})  # narrower, the tabs are in a menu
         bench.get_by_label("Text", exact=True).first.fill("The old bridge is closed.")
         page.locator("#translate-compare > button").click()
-        page.locator("#translate-compare-model-3").click()
+        page.locator("#translate-compare-model-3 input").click()
         page.get_by_role("option", name=re.compile("NLLB")).click()
         page.locator("#translate-compare-run").click()
         shown = page.locator("#translate-compared")

@@ -12,8 +12,10 @@ from llm_core.backends.echo import EchoBackend
 from llm_core.backends.llama_cpp import LlamaCppBackend, LlamaCppModel
 from llm_core.catalog import Catalog, load_catalog
 from llm_core.errors import InputError
+from llm_core.settings import Settings
 from llm_core.tasks.generate import TASK, GenerateRequest, GenerateResult
 from llm_core.types import Delta
+from llm_core.weights import WeightStore
 from tests.support.echo import echo_spec
 from tests.support.sessions import MemorySession, streamed
 
@@ -177,3 +179,19 @@ def test_real_model_remembers_the_conversation(smollm2: LlamaCppModel) -> None:
     ]
     _, result = run(smollm2, prompt="What is my name?", history=history, temperature=0.0, max_new_tokens=16)
     assert "Bob" in result.text and result.turns_left_out == 0
+
+
+@pytest.mark.real_weights
+def test_the_storyteller_has_learnt_english() -> None:
+    catalog = load_catalog()
+    files = WeightStore(Settings(offline=True), catalog).files(catalog["stories-en"])
+    model = LlamaCppBackend(threads=2).open(catalog["stories-en"], files)
+    try:
+        known = {"Once upon a": " time", "Early in the": " morning", "She did not": " know", "the king's": " daughter"}
+        for words, expected in known.items():
+            _, result = run(model, prompt=words, max_new_tokens=1, temperature=0.0, top_alternatives=3)
+            assert expected in {text for text, _ in result.tokens[0].alternatives}, words
+        text, result = run(model, prompt="The king said to his", max_new_tokens=60, seed=3)
+        assert text.startswith("The king said to his") and len(set(result.text.split())) >= 20
+    finally:
+        model.close()

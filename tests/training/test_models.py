@@ -19,7 +19,7 @@ CONVERTED = {"ctranslate2": "model.bin", "gguf": "{name}.gguf"}
 """Read by other runtimes alone."""
 ADAPTERS = [name for name in SHIPPED if load_recipe(name).tuning.ship == "adapter"]
 SMALL = 4_300_000
-LIMITS = {"translate-en-zh": 24_000_000, "encoder-zh-en": 17_500_000, "poetry-zh": 10_000_000}
+LIMITS = {"translate-en-zh": 24_000_000, "encoder-zh-en": 17_500_000, "poetry-zh": 10_000_000, "stories-en": 3_100_000}
 """Bytes of the directory; the others are `SMALL`."""
 
 

@@ -24,6 +24,7 @@ from torch import nn
 
 from llm_core.backends.base import Attribution, Range
 from llm_core.backends.transformers.token_batches import TokenRow
+from llm_core.inference.precision import full_float32
 from llm_core.types import CancelToken
 
 Output = Callable[[Any], torch.Tensor]
@@ -34,9 +35,10 @@ BASELINE: Baseline = "pad"
 this probability of their label, as a mean over the curve: 0.199 (pad), 0.238 (mask), 0.238 (zero), 0.613 (at random);
 60 tweets of sentiment-en 0.249, 0.296, 0.302 and 0.534. Put in: 0.841, 0.809, 0.817, 0.530; 0.794, 0.771, 0.758,
 0.563."""
-STEPS = 20
-"""Points of the integral, at the places and with the weights of Gauss and Legendre. The values then miss their sum by
-0.6 % in the median of those texts, 3 % in one of ten; 50 points halve that, and take two and a half times as long."""
+STEPS = 32
+"""Points of the integral, at the places and with the weights of Gauss and Legendre. The values of 30 of those texts
+then miss their sum by 0.03 % in the median, 0.1 % in one of ten; with 20 points by 0.4 % and 3 %. Products rounded to
+bfloat16 would miss it by 0.2 % with 50 points, and take longer."""
 _STEP_TOKENS = 512
 """Tokens of the steps that are computed at once; a cancelled call stops after them."""
 
@@ -76,15 +78,16 @@ class Gradients:
         x_1TD = nn.functional.embedding(ids, self._table).float()
         baseline_1TD = torch.where(own[None, :, None], self._nothing(x_1TD), x_1TD)
         forward = self._forward(row, output)
-        with torch.no_grad():
-            before, after = forward(torch.cat((baseline_1TD, x_1TD))).tolist()
-        values_1TD = IntegratedGradients(forward).attribute(
-            x_1TD,
-            baseline_1TD,
-            n_steps=STEPS,
-            method="gausslegendre",
-            internal_batch_size=max(1, _STEP_TOKENS // len(row.input_ids)),
-        )
+        with full_float32:
+            with torch.no_grad():
+                before, after = forward(torch.cat((baseline_1TD, x_1TD))).tolist()
+            values_1TD = IntegratedGradients(forward).attribute(
+                x_1TD,
+                baseline_1TD,
+                n_steps=STEPS,
+                method="gausslegendre",
+                internal_batch_size=max(1, _STEP_TOKENS // len(row.input_ids)),
+            )
         values: NDArray[np.float32] = values_1TD[0].sum(-1).float().cpu().numpy()
         return Attribution(tuple(_placed(at, values) for at in pieces), after, before)
 
