@@ -6,6 +6,7 @@ running requests, showing errors and stopping are the same for all and live in `
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from llm_core.errors import UnknownModelError
 from llm_core.session import Task
 from llm_core.settings import Settings
 from llm_core.speed import Speedometer
+from llm_core.tasks.train.run import OWN_PREFIX, OWN_TITLE, Trainings
 
 LoadUpdate = tuple[tuple[Block, ...], Callable[[], tuple[Any, ...]]]
 """Components and the function that gives their new values."""
@@ -56,6 +58,11 @@ class DemoContext:
         """What the operator has set."""
         return self.engine.settings
 
+    @functools.cached_property
+    def trainings(self) -> Trainings:
+        """What visitors train."""
+        return Trainings(self.engine)
+
     def t(self, key: str) -> I18nData:
         """The visible string `key`."""
         return _i18n.t(key)
@@ -69,7 +76,7 @@ class DemoContext:
         try:
             return self.catalog[model_id].title
         except UnknownModelError:
-            return model_id
+            return OWN_TITLE if model_id.startswith(OWN_PREFIX) else model_id
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ def describe_dial(ctx: DemoContext, model_id: str, scores: Mapping[str, float]) 
 
 def _measured(ctx: DemoContext, model_id: str, scores: Mapping[str, float]) -> tuple[Coverage, ...]:
     """What is known of a model when it gives its own labels; nothing of labels that a visitor made up."""
+    if model_id not in ctx.catalog:  # the visitor's own
+        return ()
     spec = ctx.catalog[model_id]
     if spec.local is None or {label.lower() for label in spec.labels} != {label.lower() for label in scores}:
         return ()

@@ -45,6 +45,7 @@ class Workbench:
         self.choosers: Sequence[gr.Radio | gr.Dropdown] = ()
         self.specs_of: Callable[..., Sequence[ModelSpec]] = lambda: self.specs
         self._panels: list[Component] = []
+        self._note_of: Callable[..., str] = lambda *_: ""
 
     @contextlib.contextmanager
     def frame(self) -> Iterator[None]:
@@ -65,14 +66,20 @@ class Workbench:
                 self.clear = self._button("clear", variant="secondary")
             self._model_menu()
 
-    def narrow(self, choosers: Sequence[gr.Radio | gr.Dropdown], specs_of: Callable[..., Sequence[ModelSpec]]) -> None:
+    def narrow(
+        self,
+        choosers: Sequence[gr.Radio | gr.Dropdown],
+        specs_of: Callable[..., Sequence[ModelSpec]],
+        note_of: Callable[..., str] = lambda *_: "",
+    ) -> None:
         """Let the model menu follow what the visitor chose; call it inside `fields`.
 
         Args:
             choosers: Components whose values decide.
             specs_of: Maps these values to the entries that serve them.
+            note_of: Maps them to what stands below the menu instead of a model's description, or to nothing.
         """
-        self.choosers, self.specs_of = choosers, specs_of
+        self.choosers, self.specs_of, self._note_of = choosers, specs_of, note_of
 
     @contextlib.contextmanager
     def results(self) -> Iterator[None]:
@@ -267,7 +274,7 @@ class Workbench:
         self.ctx.on_load.append((tuple(menu), lambda: self._refresh(*chosen)))
 
     def _describe(self, model_id: str, *chosen: Any) -> str:
-        return describe_choice(self.ctx, self.specs_of(*chosen), model_id)
+        return self._note_of(*chosen) or describe_choice(self.ctx, self.specs_of(*chosen), model_id)
 
     def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
         """Menu and note as things stand now; not done while the page is built, because it may ask the network."""

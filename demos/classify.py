@@ -21,12 +21,12 @@ from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
-from llm_core.tasks.classify import DEFAULT_LABEL_SETS, TASK, ClassifyResult, label_sets
+from llm_core.tasks.classify import DEFAULT_LABEL_SETS, OWN_LABEL_SET, TASK, ClassifyResult, label_sets
 from llm_core.tasks.few_shot import parse_examples
 
 DEFAULT_LABEL_SET = DEFAULT_LABEL_SETS[0]
-READY, OWN_LABELS, OWN_EXAMPLES = "ready", "labels", "examples"
-MODES = (READY, OWN_LABELS, OWN_EXAMPLES)
+READY, OWN_LABELS, OWN_EXAMPLES, OWN_MODEL = "ready", "labels", "examples", "model"
+MODES = (READY, OWN_LABELS, OWN_EXAMPLES, OWN_MODEL)
 SHOWN_LABELS = 8
 
 SUPPORT = (
@@ -112,7 +112,7 @@ def build(ctx: DemoContext) -> None:
             text = gr.Textbox(
                 lines=5, max_lines=14, label=ctx.t("common.text"), placeholder=ctx.t("common.text_placeholder")
             )
-            bench.narrow([mode, label_set], lambda mode, label_set: serving(ctx, mode, label_set))
+            bench.narrow([mode, label_set], lambda mode, label_set: serving(ctx, mode, label_set), _note_of)
         with bench.results():
             bars = gr.Label(label=ctx.t("classify.result"), num_top_classes=SHOWN_LABELS, elem_classes=["tall"])
             remark = gr.Markdown("", elem_classes=["verdict"])
@@ -152,9 +152,13 @@ def ready_sets(ctx: DemoContext) -> list[str]:
 
 
 def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...]:
-    """Entries for the model menu: those trained for the label set, or those that embed."""
-    specs = ctx.catalog.for_task(TASK.name)
+    """Entries for the model menu: those trained for the label set, or those that embed; none for the visitor's own."""
+    specs = ctx.catalog.for_task(TASK.name) if mode != OWN_MODEL else ()
     return tuple(spec for spec in specs if (spec.label_set == label_set if mode == READY else spec.head == "embedding"))
+
+
+def _note_of(mode: str, _: str) -> str:
+    return say("classify.own_model") if mode == OWN_MODEL else ""
 
 
 def _set_title(ctx: DemoContext, name: str) -> Any:
@@ -165,7 +169,7 @@ def _set_title(ctx: DemoContext, name: str) -> Any:
 
 def _fields_of(mode: str) -> tuple[Any, ...]:
     """The fields of each mode, and what explains: only what was trained for its labels is explained."""
-    return tuple(gr.update(visible=mode == own) for own in (*MODES, READY))
+    return tuple(gr.update(visible=mode == own) for own in (READY, OWN_LABELS, OWN_EXAMPLES, READY))
 
 
 def to_request(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:
@@ -179,7 +183,7 @@ def label_fields(mode: str, label_set: str, labels: str, examples: str) -> Mappi
         return {"labels": split_labels(labels)}
     if mode == OWN_EXAMPLES:
         return {"examples": parse_examples(examples)}
-    return {"label_set": label_set}
+    return {"label_set": OWN_LABEL_SET if mode == OWN_MODEL else label_set}
 
 
 def to_explain(mode: str, label_set: str, labels: str, examples: str, text: str) -> Mapping[str, Any]:

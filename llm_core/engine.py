@@ -78,6 +78,8 @@ class Engine:
         self.settings = settings
         self._weights = weights
         self._backends = backends
+        self._lent: dict[str, ModelSpec] = {}
+        self._lent_files: dict[str, ModelFiles] = {}
         self._residency = Residency(self._open, settings.memory_budget_bytes)
         self._batcher = MicroBatcher(self._residency.free_idle)
         self._admission = Admission(
@@ -91,11 +93,34 @@ class Engine:
 
     def availability(self, spec: ModelSpec) -> Availability:
         """Whether an entry can be had here, and if not, why and what would help."""
-        return self._weights.availability(spec)
+        return Availability(True, present=True) if spec.id in self._lent_files else self._weights.availability(spec)
 
     def files(self, spec: ModelSpec) -> ModelFiles:
         """An entry's verified files, fetched when needed."""
-        return self._weights.files(spec)
+        return self._lent_files.get(spec.id) or self._weights.files(spec)
+
+    def lend(self, client: str, spec: ModelSpec, files: ModelFiles) -> None:
+        """Serve a model to one client, and to no other, in place of any that this client was lent before.
+
+        Args:
+            client: As in `run`.
+            spec: Its entry, which stands in no catalogue; its id is of nobody else's.
+            files: Its files; they stay where they are until `withdraw`.
+        """
+        self.withdraw(client)
+        self._lent_files[spec.id] = files
+        self._lent[client] = spec
+
+    def withdraw(self, client: str) -> None:
+        """Serve a client's own model no longer, and free its memory; without one, nothing happens."""
+        if (spec := self._lent.pop(client, None)) is not None:
+            self._lent_files.pop(spec.id)
+            self._residency.discard(spec.id)
+
+    def catalog_of(self, client: str) -> Catalog:
+        """What models exist for a client: those of all, and its own."""
+        spec = self._lent.get(client)
+        return self.catalog if spec is None else Catalog({**self.catalog, spec.id: spec})
 
     @property
     def load(self) -> tuple[int, int]:
@@ -110,7 +135,7 @@ class Engine:
         """Start bringing a model into memory; the future is done when it is there."""
         return self._residency.request(self.catalog[model_id])
 
-    def resolve(self, task: Task[Any, Any], request: Any, model_id: str = AUTO) -> ModelSpec:
+    def resolve(self, task: Task[Any, Any], request: Any, model_id: str = AUTO, client: str = "local") -> ModelSpec:
         """The entry that serves a request.
 
         Args:
@@ -118,16 +143,18 @@ class Engine:
             request: Its validated request.
             model_id: An entry's id, or ``"auto"`` for the first that is available: on a GPU the Hub tier first,
                 otherwise the embedded tier, and then Hub models only when they are on this machine already.
+            client: Whose request it is; see `lend`.
 
         Raises:
             UnknownModelError: No such entry.
             InputError: The entry does not serve this request.
             ModelUnavailableError: It cannot be had here, or none can.
         """
-        candidates = task.candidates(self.catalog, request)
+        catalog = self.catalog_of(client)
+        candidates = task.candidates(catalog, request)
         if model_id == AUTO:
             return self._first_available(task, request, candidates)
-        spec = self.catalog[model_id]
+        spec = catalog[model_id]
         if spec not in candidates:
             if (objection := _objection(task, request, spec)) is not None:
                 raise objection
@@ -151,7 +178,7 @@ class Engine:
             task: What to do.
             request: Its validated request.
             model_id: As in `resolve`.
-            client: Whose request it is, for fairness.
+            client: Whose request it is, for fairness and for models of its own.
             cancel: Withdraws the request from another thread. Closing the iterator withdraws it as well.
 
         Yields:
@@ -163,7 +190,7 @@ class Engine:
         cancel = cancel or CancelToken()
         asked_at = time.monotonic()
         try:
-            spec = self.resolve(task, request, model_id)
+            spec = self.resolve(task, request, model_id, client)
             yield from self._until_loaded(spec, cancel)
             ticket = self._admission.join(client, exclusive=spec.head in _DECODER_HEADS)
             try:

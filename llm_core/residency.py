@@ -23,6 +23,8 @@ Loader = Callable[[ModelSpec], LoadedModel]
 class _Resident:
     model: LoadedModel
     users: int = 0
+    unwanted: bool = False
+    """Leaves for good with its last user."""
     last_use: int = 0
 
 
@@ -72,11 +74,24 @@ class Residency:
             if resident is not None:
                 with self._lock:
                     resident.users -= 1
+                    ends = resident.unwanted and resident.users == 0
+                if ends:
+                    resident.model.close()
 
     def resident(self) -> dict[str, LoadedModel]:
         """Models in memory, by id."""
         with self._lock:
             return {model_id: resident.model for model_id, resident in self._residents.items()}
+
+    def discard(self, model_id: str) -> None:
+        """Drop a model for good, as soon as nobody uses it; unknown ids are ignored."""
+        with self._lock:
+            resident = self._residents.pop(model_id, None)
+            if resident is None:
+                return
+            resident.unwanted = in_use = resident.users > 0
+        if not in_use:
+            resident.model.close()
 
     def free_idle(self) -> None:
         """Drop every model that is not in use."""

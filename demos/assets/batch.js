@@ -3,8 +3,6 @@
 const root = element.querySelector(".batch-root");
 const FIXED = ["answer", "translate", "entities"]; // their categories are ours, those of the others are labels of models
 const OUT_OF_100 = ["bleu", "chrf"];
-const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}%`;
-const count = (number) => number.toLocaleString("en-US");
 
 function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
@@ -66,43 +64,6 @@ function figures(data, say) {
   return list;
 }
 
-function matrix(data, say) {
-  const { labels, counts, f1 } = data.matrix;
-  const box = make("section", labels.length > 6 ? "" : "half");
-  const table = make("table", "matrix");
-  const head = make("tr");
-  head.append(make("td"));
-  for (const label of [...labels, "F1"]) {
-    const cell = make("th", "", label);
-    cell.scope = "col";
-    head.append(cell);
-  }
-  table.append(make("thead"), make("tbody"));
-  table.tHead.append(head);
-  counts.forEach((row, right) => {
-    const line = make("tr");
-    const all = row.reduce((sum, value) => sum + value, 0);
-    const title = make("th", "", labels[right]);
-    title.scope = "row";
-    line.append(title);
-    row.forEach((value, given) => {
-      const cell = make("td", given === right ? "right" : "", String(value));
-      cell.style.setProperty("--share", all ? value / all : 0);
-      cell.title = `${say.truth} ${labels[right]} → ${say.given} ${labels[given]}: ${value}`;
-      line.append(cell);
-    });
-    line.append(make("td", "f1", f1[right] === null ? "–" : f1[right].toFixed(2)));
-    table.tBodies[0].append(line);
-  });
-  const scroll = make("div", "scroll");
-  scroll.tabIndex = 0;
-  scroll.setAttribute("role", "region");
-  scroll.setAttribute("aria-label", say.matrix);
-  scroll.append(table);
-  box.append(make("h3", "", say.matrix), make("p", "hint", say.matrix_hint), scroll);
-  return box;
-}
-
 function mistakes(data, say) {
   const box = make("section");
   const list = make("ol", "mistakes");
@@ -130,7 +91,13 @@ function draw() {
   if (data.counts.length) parts.push(bars(say.distribution, data.counts, (name) => categoryName(data, say, name)));
   if (data.more) parts.push(make("p", "hint", `${say.more} ${data.more}`));
   if (data.ended && data.names.length) parts.push(bars(say.names, data.names, (name) => name));
-  if (data.ended && data.matrix) parts.push(matrix(data, say));
+  if (data.ended && data.matrix) {
+    const wide = data.matrix.labels.length > 6;
+    const titles = { title: say.matrix, hint: say.matrix_hint, truth: say.truth, given: say.given };
+    const table = matrix(data.matrix, titles);
+    table.className = wide ? "" : "half";
+    parts.push(table);
+  }
   if (data.ended && data.mistakes.length) parts.push(mistakes(data, say));
   root.replaceChildren(...parts);
 }

@@ -31,6 +31,8 @@ from llm_core.tasks.zero_shot import label_sentences, zero_shot_probabilities
 
 DEFAULT_LABEL_SETS = ("ag_news", "thucnews")
 """News topics: the first that a model of the text's language has."""
+OWN_LABEL_SET = "own"
+"""That of the model which a visitor has trained; see `tasks.train`."""
 WINDOW_UNITS = 800
 """About 200 tokens, as much as one news item; see `sentences`."""
 MAX_EXAMPLE_CHARS = 2_000
@@ -150,6 +152,8 @@ def _fine_tuned(catalog: Catalog, label_set: str | None) -> tuple[ModelSpec, ...
     known = label_sets(catalog)
     if label_set is None:
         return tuple(spec for name in DEFAULT_LABEL_SETS for spec in catalog.for_task("classify", name))
+    if label_set == OWN_LABEL_SET and label_set not in known:
+        raise InputError("label_set", "needs a model of your own, and there is none (any more): train one first")
     if known and label_set not in known:
         close = difflib.get_close_matches(label_set.lower(), known, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]}?" if close else ""

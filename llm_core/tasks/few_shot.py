@@ -48,8 +48,12 @@ class FewShotClassifier:
         return np.asarray(self.model.predict_proba(vectors))
 
 
-def parse_examples(pasted: str) -> tuple[tuple[str, str], ...]:
+def parse_examples(pasted: str, most: int = MAX_EXAMPLES) -> tuple[tuple[str, str], ...]:
     """Lines "text ⇥ label" to pairs; ``=>``, ``|`` and a comma will do for the tabulator, blank lines for nothing.
+
+    Args:
+        pasted: The lines.
+        most: How many there may be.
 
     Raises:
         InputError: On the field ``examples``, naming the line and what it lacks.
@@ -57,8 +61,8 @@ def parse_examples(pasted: str) -> tuple[tuple[str, str], ...]:
     lines = [(number, line.strip()) for number, line in enumerate(pasted.split("\n"), start=1) if line.strip()]
     if not lines:
         raise InputError("examples", "must hold lines of the form: text, tabulator, label")
-    if len(lines) > MAX_EXAMPLES:
-        raise InputError("examples", f"must be at most {MAX_EXAMPLES} lines, there are {len(lines)}")
+    if len(lines) > most:
+        raise InputError("examples", f"must be at most {most:,} lines, there are {len(lines)}")
     separator = _separator([line for _, line in lines])
     return tuple(_pair(line, separator, number) for number, line in lines)
 

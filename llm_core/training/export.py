@@ -26,7 +26,7 @@ import torch
 from llm_core.errors import WeightsError
 from llm_core.files import write_json
 from llm_core.model.config import ModelConfig
-from llm_core.model.convert import ctranslate2, gguf, hub, peft
+from llm_core.model.convert import hub, peft
 from llm_core.model.convert.configs import to_hub_config
 from llm_core.model.heads import CausalLM, Model, SequenceClassifier, TokenClassifier
 from llm_core.model.lora import lora_layers, merge
@@ -72,6 +72,8 @@ def save_model(recipe: Recipe, fitted: Fitted, base_dir: Path | None, output_dir
         whole = fitted.folder / WHOLE
         _save_whole(model, fitted.tokenizer_dir, whole, recipe, torch.float32)
         if isinstance(model, CausalLM):
+            from llm_core.model.convert import gguf  # its package is for decoders only
+
             gguf.save(model, gguf_file(recipe, output_dir), whole, weights=BITS, name=recipe.title)
         else:
             _save_converted(whole, output_dir)
@@ -92,6 +94,8 @@ def _save_whole(model: Model, tokenizer_dir: Path, place: Path, recipe: Recipe, 
 
 
 def _save_converted(whole: Path, output_dir: Path) -> None:
+    from llm_core.model.convert import ctranslate2
+
     output_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         converted = Path(scratch) / "converted"
@@ -109,6 +113,8 @@ def _save_adapter(recipe: Recipe, fitted: Fitted, base_dir: Path, output_dir: Pa
     settings = to_hub_config(fitted.model.config, hub.HEADS[type(fitted.model)], recipe.labels)
     write_json(output_dir / "config.json", settings)
     if isinstance(tuned, CausalLM):
+        from llm_core.model.convert import gguf
+
         gguf.save_adapter(tuned, output_dir / GGUF_ADAPTER)
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from datasets import Dataset, Features, List, Value
-from datasets.arrow_writer import ArrowWriter
 
 from llm_core.data.loaders import Row, find_file
 from llm_core.errors import InputError
@@ -43,30 +41,70 @@ def digest(recipe: Recipe, data_dir: Path | None, vocabulary: str) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def stored(objective: Objective, rows: Iterable[Row], file: Path) -> Dataset:
-    """The features of rows, with a column ``length``: read from `file`, or made and written there.
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features by number."""
+
+    rows: Any
+    """A sequence of features, in memory or on disk."""
+    lengths: list[int]
+    """Tokens of each."""
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+def held(objective: Objective, rows: Iterable[Row]) -> FeatureSet:
+    """The features of a few rows, in memory; it needs no `datasets`.
 
     Raises:
         InputError: The rows give no features.
     """
+    features = list(objective.features(rows))
+    if not features:
+        raise _nothing()
+    return FeatureSet(features, [_length(feature) for feature in features])
+
+
+def stored(objective: Objective, rows: Iterable[Row], file: Path) -> FeatureSet:
+    """The features of rows, on disk: read from `file`, or made and written there.
+
+    Raises:
+        InputError: The rows give no features.
+    """
+    from datasets import Dataset
+
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as partial:
             _write(objective.features(rows), partial)
-    return Dataset.from_file(str(file))
+    found = Dataset.from_file(str(file))
+    return FeatureSet(found.remove_columns("length"), list(found["length"]))
 
 
 def _write(features: Iterable[Feature], file: Path) -> None:
+    from datasets.arrow_writer import ArrowWriter
+
     writer: Any = None
     for feature in features:
-        row = {**feature, "length": max(len(v) for v in feature.values() if isinstance(v, list))}
+        row = {**feature, "length": _length(feature)}
         if writer is None:
             writer = ArrowWriter(path=str(file), features=_types(row))
         writer.write(row)
     if writer is None:
-        raise InputError("data", "must give at least one row to train on")
+        raise _nothing()
     writer.finalize()
 
 
-def _types(row: Feature) -> Features:
+def _nothing() -> InputError:
+    return InputError("data", "must give at least one row to train on")
+
+
+def _length(feature: Feature) -> int:
+    return max(len(value) for value in feature.values() if isinstance(value, list))
+
+
+def _types(row: Feature) -> Any:
+    from datasets import Features, List, Value
+
     return Features({k: List(Value("int32")) if isinstance(v, list) else Value("int64") for k, v in row.items()})

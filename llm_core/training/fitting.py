@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainingArguments
 
 from llm_core.model.heads import Model
 from llm_core.training import checkpoints, curve, sample_file, samples
 from llm_core.training.deepening import Deepening
-from llm_core.training.features import digest, stored
+from llm_core.training.features import FeatureSet, digest, held, stored
 from llm_core.training.mixture import Mixture
 from llm_core.training.objectives import Objective, objective_for
 from llm_core.training.progress import Budget, Progress
@@ -65,6 +64,9 @@ class Fit:
         folder: The run folder.
         resume: Go on from the newest checkpoint.
         budget_minutes: Make the schedule end when the time is up, whatever number of steps the recipe says.
+        at_most: The budget only ends a run that would take longer; the recipe's number of steps is kept otherwise.
+        in_memory: Keep features in memory instead of on disk; for a few rows.
+        watchers: Told of each step, too.
     """
 
     recipe: Recipe
@@ -73,6 +75,9 @@ class Fit:
     folder: Path
     resume: bool = True
     budget_minutes: float | None = None
+    at_most: bool = False
+    in_memory: bool = False
+    watchers: tuple[TrainerCallback, ...] = ()
 
     def run(self) -> Fitted:
         """Trains once for each seed and gives the best.
@@ -113,19 +118,19 @@ class Fit:
         else:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         result = trainer.evaluate()[f"eval_{self.recipe.optim.metric}"] if len(self.recipe.optim.seeds) > 1 else 0.0
-        rows = curve.read_curve(folder / curve.FILE)
-        if args.process_index == 0:
-            curve.draw(rows, folder / "curve.png")
-        seconds = max((row["seconds"] for row in rows), default=0.0)
+        seconds = max((row["seconds"] for row in curve.read_curve(folder / curve.FILE)), default=0.0)
         state = trainer.state
         plain = self._plain(trainer, lambda: self._model(objective, seed))
         tokens = state.num_input_tokens_seen
         return Fitted(plain, objective, tokenizer_dir, folder, seed, state.global_step, tokens, seconds, ()), result
 
-    def _prepared(self) -> tuple[Objective, Dataset, Dataset | None, Path]:
+    def _prepared(self) -> tuple[Objective, FeatureSet, FeatureSet | None, Path]:
         mixture = Mixture(self.recipe, self.data_dir)
         place = self.base_dir or vocabulary(mixture, self.folder / "tokenizer")
         objective = objective_for(self.recipe, open_tokenizer(place))
+        if self.in_memory:
+            validation = None if self.recipe.optim.eval_steps is None else held(objective, mixture.validation())
+            return objective, held(objective, mixture.training()), validation, place
         named = str(self.recipe.base or (place / "made_from.json").read_text(encoding="utf-8"))
         tokens = self.folder / "tokens" / digest(self.recipe, self.data_dir, named)
         train = stored(objective, mixture.training(), tokens / "train.arrow")
@@ -141,13 +146,13 @@ class Fit:
             torch.distributed.barrier()
         return checkpoints.newest(folder, processes)
 
-    def _plan(self, train: Dataset, folder: Path, checkpoint: Path | None) -> Plan:
+    def _plan(self, train: FeatureSet, folder: Path, checkpoint: Path | None) -> Plan:
         optim = self.recipe.optim
         if checkpoint is not None and (folder / PLAN).is_file():
             return Plan.load(folder / PLAN)
-        if self.budget_minutes is not None:
+        if self.budget_minutes is not None and not self.at_most:
             return Plan(optim.warmup_steps)
-        last = optim.max_steps or math.ceil((optim.epochs or 1) * steps_per_epoch(list(train["length"]), optim))
+        last = optim.max_steps or math.ceil((optim.epochs or 1) * steps_per_epoch(train.lengths, optim))
         return Plan(min(optim.warmup_steps, last - 1), last)
 
     def _model(self, objective: Objective, seed: int) -> Model:
@@ -164,7 +169,8 @@ class Fit:
         optim = self.recipe.optim
         found: list[TrainerCallback] = [Progress(folder / curve.FILE)]
         if self.budget_minutes is not None:
-            found.append(Budget(plan, self.budget_minutes, folder / PLAN))
+            most = plan.last if self.at_most else None
+            found.append(Budget(plan, self.budget_minutes, folder / PLAN, most))
         if optim.shallow_first:
             found.append(Deepening(model, optim.shallow_first, optim.shallow_blocks))
         if self.recipe.samples is not None:
@@ -172,7 +178,7 @@ class Fit:
             found.append(samples.Sampler(wanted, model, objective.tokenizer, folder / sample_file.FILE))
         if optim.patience is not None:
             found.append(EarlyStoppingCallback(optim.patience))
-        return found
+        return [*found, *self.watchers]
 
     def _plain(self, trainer: CoreTrainer, build: Callable[[], Model]) -> Model:
         """The trained weights in a model that no wrapper has touched."""

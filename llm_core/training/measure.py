@@ -35,7 +35,6 @@ from llm_core.evaluation.scores import Score
 from llm_core.evaluation.translation import sentence_chrf
 from llm_core.files import write_json
 from llm_core.model.convert import hub
-from llm_core.model.convert.gguf import as_stored
 from llm_core.model.heads import CausalLM
 from llm_core.training.export import ADAPTER, BITS, load_model
 from llm_core.training.measure_language import continuations, language_scores, score_rows, translator_scores
@@ -82,6 +81,8 @@ class Measure:
         validation = {name: load_rows(name, "validation", self.data_dir) for name in sorted(names)}
         reading = {"classification": self._labels, "question_answering": self._answers, "tagging": self._tags}
         if self.recipe.tuning.ship == "gguf":
+            from llm_core.model.convert.gguf import as_stored  # its package is for decoders only
+
             assert self.whole_dir is not None, "a conversion comes from a whole model"
             return self._language(as_stored(hub.load(self.whole_dir, CausalLM), BITS), open_tokenizer(self.whole_dir))
         model, tokenizer = load_model(self.model_dir, self.base_dir), open_tokenizer(self.base_dir or self.model_dir)

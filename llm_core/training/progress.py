@@ -113,10 +113,11 @@ class Budget(TrainerCallback):
         plan: The schedule; bent here.
         minutes: For the whole run, over all its processes one after the other.
         file: Where the plan is kept for a resumed run.
+        most: Steps after which the run ends, however much time is left; None: it uses its time up.
     """
 
-    def __init__(self, plan: Plan, minutes: float, file: Path) -> None:
-        self.plan, self.seconds, self.file = plan, minutes * 60, file
+    def __init__(self, plan: Plan, minutes: float, file: Path, most: int | None = None) -> None:
+        self.plan, self.seconds, self.file, self.most = plan, minutes * 60, file, most
         self.spent, self.next_look = plan.seconds, 0.02
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -139,7 +140,8 @@ class Budget(TrainerCallback):
         self.next_look = used + 0.08
         left = max(0.0, self.seconds - self.spent - here)
         steps_per_second = (done - LOOK_STEPS) / (here - self.warmed_up)
-        self.plan.bend(state.global_step, state.global_step + max(1, int(left * steps_per_second)))
+        last = state.global_step + max(1, int(left * steps_per_second))
+        self.plan.bend(state.global_step, last if self.most is None else min(last, self.most))
         state.max_steps = args.max_steps = self.plan.last
         self.plan.seconds = self.spent + here
         if state.is_world_process_zero:

@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def environment(directory: Path) -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     return {
         "python": sys.version.split()[0],
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES if find_spec(name) is not None},
         "platform": platform.platform(),
         "processor": platform.machine(),
         "cpus": os.cpu_count(),

@@ -71,6 +71,8 @@ def train(
     fitted = Fit(recipe, base_dir, data_dir, work, resume, budget_minutes).run()
     scores: list[Score] = []
     if process_rank() == 0:
+        for file in work.rglob(curve.FILE):
+            curve.draw(curve.read_curve(file), file.with_suffix(".png"))
         save_model(recipe, fitted, base_dir, output_dir)
         measure = Measure(recipe, base_dir, data_dir, output_dir, fitted.folder / WHOLE)
         scores = measure.scores()

@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from accelerate import DistributedType, FullyShardedDataParallelPlugin, PartialState
-from datasets import Dataset
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
@@ -30,6 +29,7 @@ from llm_core.data.batches import EpochSampler, FollowsEpoch, TokenBudgetSampler
 from llm_core.data.collators import IGNORED
 from llm_core.model.heads import Model
 from llm_core.training.checkpoints import STATE
+from llm_core.training.features import FeatureSet
 from llm_core.training.loss import summed_loss
 from llm_core.training.objectives import Objective
 from llm_core.training.progress import EpochDraws
@@ -51,7 +51,7 @@ class CoreTrainer(Trainer):
         recipe: How it is optimised.
         args: From `arguments`.
         plan: The schedule.
-        train: Features with a column ``length``.
+        train: Features to learn from.
         validation: Features to evaluate on, or None.
         callbacks: Told of each step.
     """
@@ -64,20 +64,20 @@ class CoreTrainer(Trainer):
         args: TrainingArguments,
         plan: Plan,
         *,
-        train: Dataset,
-        validation: Dataset | None = None,
+        train: FeatureSet,
+        validation: FeatureSet | None = None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         self.objective: Objective = objective
         self.optim, self.plan = recipe.optim, plan
-        self.lengths: list[int] = list(train["length"])
+        self.lengths: list[int] = train.lengths
         config = model.__dict__.pop("config")  # the Trainer would write into it, and ours is frozen
         super().__init__(
             model=model,
             args=args,
             data_collator=objective.collator(args.seed),
-            train_dataset=train.remove_columns("length"),
-            eval_dataset=validation and validation.remove_columns("length"),
+            train_dataset=train.rows,
+            eval_dataset=validation and validation.rows,
             callbacks=list(callbacks),
             compute_loss_func=self._mean_loss,
         )

@@ -26,7 +26,11 @@ DEMOS = discover()
 OF_TASKS = [demo for demo in DEMOS if demo.task is not None]
 PUBLIC = [demo for demo in DEMOS if demo.endpoint is not None]
 FOLDER = Path(demos.__path__[0])
-DRAWN = [path for path in (FOLDER / "assets").glob("*.js") if path.stem not in ("page", "drawn", "chart", "restore")]
+DRAWN = [
+    path
+    for path in (FOLDER / "assets").glob("*.js")
+    if path.stem not in ("page", "drawn", "chart", "matrix", "restore")
+]
 TEMPLATES = list((FOLDER / "assets").glob("*.html"))
 
 

@@ -42,3 +42,8 @@ def test_labels_of_ones_own_have_no_validation_rows(tmp_path: Path) -> None:
 
 def test_a_model_without_the_file_has_none(tmp_path: Path) -> None:
     assert described(tmp_path, {"good": 0.6, "bad": 0.4})["sets"] == []
+
+
+def test_a_visitors_own_model_is_in_no_catalogue() -> None:
+    with closing(echo_engine(echo_encoder("feelings", **HEAD))) as engine:
+        assert json.loads(describe_dial(DemoContext(engine), "own-0", {"late": 0.7, "fine": 0.3}))["sets"] == []

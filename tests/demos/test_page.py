@@ -137,6 +137,7 @@ def test_tools_are_described_for_assistants(site: Site) -> None:
         "under_the_hood",
         "explain",
         "models",
+        "train",
     }
     for tool in tools.values():
         assert len(tool["description"]) > 20
