@@ -53,7 +53,7 @@ def test_train_stop_resume_use_and_take(visit: Page, browser: Browser, site: str
 
     visit.locator("#train-text textarea").fill("You charged my credit card twice, I want a refund")
     visit.locator("#train-try").click()
-    expect(visit.locator("#train-answer h2")).to_have_text("billing", timeout=60_000)
+    expect(visit.locator("#train-answer h2")).to_have_text("billing", timeout=TRAINING_MS)
     with visit.expect_download() as taken:
         visit.locator("#train-download a").first.click()
     with zipfile.ZipFile(taken.value.path()) as archive:
@@ -61,7 +61,7 @@ def test_train_stop_resume_use_and_take(visit: Page, browser: Browser, site: str
     assert {"adapter_model.safetensors", "adapter_config.json", "config.json", "tokenizer.json", "README.md"} <= names
 
     classify_by_own(visit, "You charged my credit card twice, I want a refund")
-    expect(visit.locator("#classify .results h2")).to_have_text("billing", timeout=60_000)
+    expect(visit.locator("#classify .results h2")).to_have_text("billing", timeout=TRAINING_MS)
     with visitor(browser, site) as other:
         classify_by_own(other, "You charged my credit card twice, I want a refund")
         expect(other.locator("#classify-message")).to_contain_text("train one first")
