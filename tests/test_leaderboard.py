@@ -32,7 +32,7 @@ def boards(*specs: Any, models_dir: Path = Path("nowhere")) -> dict[str, tuple[B
 
 
 def test_every_task_and_every_model_is_there() -> None:
-    assert set(SHIPPED) == {*TASK_NAMES, BASES}
+    assert set(SHIPPED) - {BASES} == set(TASK_NAMES)
     placed = {placing.spec.id for found in SHIPPED.values() for board in found for placing in board.placings}
     assert placed == set(load_catalog())
 
