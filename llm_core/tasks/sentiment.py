@@ -102,7 +102,7 @@ def _result(
 ) -> SentimentResult:
     lengths = np.array([units(window.of(text)) for window in windows], dtype=np.float64)
     whole = _scores(labels, np.average(probabilities[: len(windows)], axis=0, weights=lengths))
-    parts = probabilities[len(windows) :] if sentences else probabilities[:1]
+    parts = probabilities[len(windows) :] if sentences else probabilities[: len(windows)]
     judged = [_sentence(place, _scores(labels, row)) for place, row in zip(sentences or windows, parts, strict=True)]
     return SentimentResult(label=_best(whole), scores=whole, sentences=tuple(judged), windows=len(windows))
 

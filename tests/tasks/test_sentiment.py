@@ -53,6 +53,12 @@ def test_long_texts_are_averaged() -> None:
     assert result.label == "negative" and result.scores["positive"] > 0.1
 
 
+def test_sentences_as_long_as_windows_are_read_once() -> None:
+    text = "positive word " * 45 + "positive. " + "Negative word " * 45 + "negative."
+    result = finish(TASK.run(MemorySession(EchoBackend().open(SPEC, None)), request(text)))  # type: ignore[arg-type]
+    assert result.windows == 2 and [part.label for part in result.sentences] == ["positive", "negative"]
+
+
 def test_other_label_names() -> None:
     spec = SPEC.model_copy(update={"labels": ("POSITIVE", "NEGATIVE")})
     result = finish(TASK.run(MemorySession(EchoBackend().open(spec, None)), request("negative")))  # type: ignore[arg-type]
