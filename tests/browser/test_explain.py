@@ -9,11 +9,13 @@ from tests.browser.conftest import visitor
 from tests.browser.test_tabs import ANSWER_MS, expect_done, open_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
+EXPLAINED_MS = 3 * ANSWER_MS
+"""An explanation costs as much as a hundred answers."""
 
 
 def explain(page: Page, slug: str) -> None:
     page.locator(f"#{slug}-explain").click()
-    expect(page.locator(f"#{slug}-explained h3")).to_be_visible(timeout=ANSWER_MS)
+    expect(page.locator(f"#{slug}-explained h3")).to_be_visible(timeout=EXPLAINED_MS)
     expect_done(page, slug)
 
 
@@ -31,7 +33,7 @@ def test_sentiment_is_explained_and_another_label_on_demand(visit: Page) -> None
     expect(panel.locator(".strongest li.for .text").first).to_have_text("delicious")
     assert (panel.locator(".words mark", has_text="delicious").get_attribute("title") or "").startswith("+")
     panel.get_by_role("button", name="negative").click()
-    expect(panel.locator("h3")).to_contain_text("Why negative", timeout=ANSWER_MS)
+    expect(panel.locator("h3")).to_contain_text("Why negative", timeout=EXPLAINED_MS)
     expect(panel.locator(".words mark.against", has_text="delicious")).to_be_visible()
     expect(panel.locator(".check")).to_contain_text("%")
     visit.locator("#sentiment-run").click()
@@ -57,7 +59,7 @@ def test_an_answer_and_an_entity_are_explained(visit: Page) -> None:
     explain(visit, "entities")
     panel = visit.locator("#entities-explained")
     panel.get_by_role("button", name="Berlin").click()
-    expect(panel.locator("h3")).to_contain_text("Why “Berlin” · LOC", timeout=ANSWER_MS)
+    expect(panel.locator("h3")).to_contain_text("Why “Berlin” · LOC", timeout=EXPLAINED_MS)
 
 
 def test_on_a_phone_in_chinese(browser: Browser, site: str) -> None:
@@ -65,7 +67,7 @@ def test_on_a_phone_in_chinese(browser: Browser, site: str) -> None:
         open_tab(page, "sentiment").locator("textarea").first.fill("这家餐厅的服务太好了，菜也很好吃。")
         page.get_by_role("button", name="解释").click()
         panel = page.locator("#sentiment-explained")
-        expect(panel.locator("mark.for", has_text="好吃")).to_be_visible(timeout=ANSWER_MS)
+        expect(panel.locator("mark.for", has_text="好吃")).to_be_visible(timeout=EXPLAINED_MS)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
