@@ -14,12 +14,8 @@ LOADED_MS, SPEED_MS = 60_000, 180_000
 """All embedded models are loaded and measured by then, also on a busy machine."""
 
 
-def open_models(page: Page, title: str = "Models") -> Locator:
-    tab = page.locator("#tabs [role=tab]:visible", has_text=title)
-    if not tab.count():
-        page.locator("#tabs .overflow-menu > button").first.click()
-        tab = page.locator("#tabs .overflow-dropdown button", has_text=title)
-    tab.first.click()
+def open_models(page: Page) -> Locator:
+    page.locator("#tab-models-button").click()
     board = page.locator("#models-board")
     expect(board.locator("table")).to_be_visible(timeout=LOADED_MS)
     return board
@@ -96,7 +92,7 @@ def test_speeds_come_while_nobody_asks_for_answers(visit: Page) -> None:
 
 def test_it_fits_a_phone_and_speaks_chinese(site: str, browser: Browser) -> None:
     with visitor(browser, site, "zh-CN", 360) as page:
-        board = open_models(page, "模型")
+        board = open_models(page)
         expect(board.locator(".about")).to_contain_text("越高越好")
         page.locator("#models-board .open").first.click()
         expect(page.locator("#models-card")).to_contain_text("局限")
