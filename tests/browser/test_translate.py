@@ -320,8 +320,7 @@ def test_stop_ends_a_file_and_gives_none_out(echo: Page, echo_backend: Translato
 
 def test_on_a_phone_sentences_are_stacked_and_nothing_sticks_out(echo_site: str, browser: Browser) -> None:
     with visitor(browser, echo_site, width=360) as page:
-        page.locator("#tabs .overflow-menu > button").first.click()
-        page.locator("#tabs .overflow-dropdown button").filter(has_text="⇄").click()
+        page.locator("#tab-translate-button").click()
         translate(page, "Good night moon and stars. https://example.org/" + "a" * 80)
         source, target = rows(page).first.locator(".from"), rows(page).first.locator(".to")
         above, below = source.bounding_box(), target.bounding_box()
