@@ -358,5 +358,5 @@ def test_a_chinese_visitor_reads_everything_in_chinese(site: str, browser: Brows
         expect(page.locator("#translate-facts")).to_contain_text("检测到的语言")
         expect(pairs.locator("h3")).to_have_text("逐句对照")
         expect(rows(page).nth(1).locator(".badge")).to_have_text("原样保留：已经是目标语言。")
-        expect(pairs.locator("summary").first).to_contain_text("其他译法")
+        expect(pairs.locator(".others summary").first).to_contain_text("其他译法")
         expect(pairs.locator(".from .word").first).to_have_attribute("aria-description", re.compile("^对应 "))
