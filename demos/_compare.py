@@ -277,11 +277,12 @@ class ComparePanel:
         return draft(view.text, self._code) if view.text else None
 
 
-def drawn_answer(ctx: DemoContext, task: Task[Any, Any], request: Any, view: View) -> str:
+def drawn_answer(ctx: DemoContext, task: Task[Any, Any], fields: Fields, view: View) -> str:
     """Value of a view that shows what one model answers: a comparison of one."""
     spec = ctx.catalog[view.stats.model_id] if view.stats else None
-    outcome = compared([outcome_of(task.name, request, view.result)])[0] if view.stats else None
-    drawn = outcome or (draft(view.text, task.name == "complete") if view.text else None)
+    drawn = draft(view.text, task.name == "complete") if view.text else None
+    if view.stats:
+        [drawn] = compared([outcome_of(task.name, task.request_type.parse(fields), view.result)])
     column = {**_facts(ctx, task, Column(AS_SET, spec)), **_state(view), "outcome": drawn}
     return encoded({"columns": [column], "done": view.ended})
 

@@ -95,7 +95,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
         return {**step.fields, step.edited: text}
 
     def render(view: View, text: str) -> Updates:
-        return {answer: drawn_answer(ctx, task, task.request_type.parse(to_request(text)), view)}
+        return {answer: drawn_answer(ctx, task, to_request(text), view)}
 
     wiring = Wiring(task, to_request, render, message, status, stop, usage=None, place=None)
     run.click(

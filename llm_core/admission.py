@@ -14,8 +14,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 from llm_core.errors import BusyError
+from llm_core.types import CancelToken, Waiting
 
 _SMOOTHING = 0.2
 """Weight of the newest request in the running mean of service times."""
@@ -35,6 +37,23 @@ class Ticket:
     def wait(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds; whether the device was granted."""
         return self._granted.wait(timeout)
+
+    def until_granted(self, cancel: CancelToken, poll_seconds: float) -> Iterator[Waiting]:
+        """Wait for the device; says how many come before whenever that changes.
+
+        Args:
+            cancel: Withdraws the wait.
+            poll_seconds: Longest time until it is asked.
+
+        Raises:
+            CancelledError, DeadlineExceededError: As the token says.
+        """
+        shown = -1
+        while not self.wait(poll_seconds):
+            cancel.check()
+            if (ahead := self.ahead) != shown:
+                shown = ahead
+                yield Waiting(ahead)
 
     @property
     def granted(self) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_core.admission import Admission, Ticket
+from llm_core.admission import Admission
 from llm_core.backends.base import (
     Attributes,
     Attribution,
@@ -194,7 +194,7 @@ class Engine:
             yield from self._until_loaded(spec, cancel)
             ticket = self._admission.join(client, exclusive=spec.head in _DECODER_HEADS)
             try:
-                yield from _until_granted(ticket, cancel)
+                yield from ticket.until_granted(cancel, _POLL_SECONDS)
                 yield from self._run_granted(task, request, spec, cancel, asked_at)
             finally:
                 cancel.cancel()
@@ -523,15 +523,6 @@ def _objection(task: Task[Any, Any], request: Any, spec: ModelSpec) -> InputErro
     except InputError as error:
         return error
     return None
-
-
-def _until_granted(ticket: Ticket, cancel: CancelToken) -> Iterator[Event]:
-    shown = -1
-    while not ticket.wait(_POLL_SECONDS):
-        cancel.check()
-        if (ahead := ticket.ahead) != shown:
-            shown = ahead
-            yield Waiting(ahead)
 
 
 def _result(future: Future[LoadedModel], cancel: CancelToken) -> LoadedModel:

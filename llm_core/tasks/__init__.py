@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from typing import Any
+from typing import Any, get_args
 
+from llm_core.catalog import TaskName
 from llm_core.errors import InputError
 from llm_core.session import Task
 
-TASK_NAMES = (
-    "classify",
-    "sentiment",
-    "translate",
-    "answer",
-    "entities",
-    "complete",
-    "generate",
-    "poem",
-    "under_the_hood",
-)
+TASK_NAMES: tuple[str, ...] = tuple(name for name in get_args(TaskName) if name != "embed")
 """Each has a tab of its own."""
 ABOUT_ANSWERS = ("explain",)
 """Tasks about what the others answer."""

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from llm_core.training.curve import FILE, Row, read_curve
 from llm_core.training.jobs import process
 from llm_core.training.jobs.job import MAX_TOKENS, Base, Job, State
 from llm_core.training.jobs.report import Report
-from llm_core.types import CancelToken, Completed, Event, ModelFiles, Partial, RunStats, Waiting
+from llm_core.types import CancelToken, Completed, Event, ModelFiles, Partial, RunStats
 
 OWN_PREFIX, OWN_TITLE = "own-", "My own model"
 """How the entry of a visitor's model is called, for programs and for people."""
@@ -196,7 +196,7 @@ class Trainings:
     ) -> Generator[Event, None, None]:
         state = State()
         try:
-            yield from _until_granted(ticket, cancel)
+            yield from ticket.until_granted(cancel, _POLL_SECONDS)
             began_at = time.monotonic()
             if not own.before:
                 own.before, own.by_meaning = self._zero_shot(own, client), own.base.head == "embedding"
@@ -308,15 +308,6 @@ def _completed(own: _Own, state: State, asked_at: float, began_at: float) -> Com
     now = time.monotonic()
     seconds = (now - began_at) * 1000
     return Completed(own.result(state), RunStats(own.base.id, "cpu", seconds, seconds, (began_at - asked_at) * 1000))
-
-
-def _until_granted(ticket: Ticket, cancel: CancelToken) -> Iterator[Event]:
-    shown = -1
-    while not ticket.wait(_POLL_SECONDS):
-        cancel.check()
-        if (ahead := ticket.ahead) != shown:
-            shown = ahead
-            yield Waiting(ahead)
 
 
 def _remove_leftovers(seconds: float) -> None:
