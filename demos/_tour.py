@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from llm_core.errors import InputError
 from llm_core.settings import Settings
-from llm_core.tasks import find_task
+from llm_core.tasks import TASK_NAMES, find_task
 
 KEY = "own_tour"
 """Begins the keys of a tour's strings."""
@@ -52,6 +52,8 @@ class TourStep(_Part):
             find_task(self.task).request_type.parse(self.fields)
         except InputError as error:
             raise ValueError(str(error)) from error
+        if self.task not in TASK_NAMES:
+            raise ValueError(f"task: must have a tab; these have: {', '.join(TASK_NAMES)}")
         if not isinstance(self.fields.get(self.edited), str):
             raise ValueError("fields must have a text")
         return self

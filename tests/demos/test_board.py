@@ -14,8 +14,11 @@ import pytest
 from demos._board import describe_boards
 from demos._card import POINTS, card_text, describe_card, limits_in
 from demos._demo import DemoContext
+from demos._i18n import strings
 from demos.models import endpoint
+from llm_core.catalog import load_catalog
 from llm_core.engine import create_engine
+from llm_core.leaderboard import leaderboards
 from llm_core.settings import REPOSITORY_ROOT, Settings
 from llm_core.speed import Speed, Speedometer
 from tests.support.echo import echo_encoder, echo_engine, echo_spec
@@ -106,3 +109,9 @@ def test_the_endpoint_lists_models_of_a_task(shipped: DemoContext) -> None:
     assert [each["id"] for each in everything["models"]] == list(shipped.catalog)
     [nothing] = asyncio.run(answer(task="juggle"))
     assert nothing == {"models": []}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_board_has_a_name_in_words(language: str) -> None:
+    boards = leaderboards(load_catalog(), Settings().models_dir)
+    assert {f"board.task_{task}" for task in boards} <= set(strings(language))

@@ -48,6 +48,10 @@ def test_an_owner_s_tour_is_taken_from_the_environment(tmp_path: Path, monkeypat
         (TOUR + 'colour = "red"\n' + STEP, "colour: Extra inputs are not permitted"),
         (TOUR + 'accent = "red; } body { display: none"\n' + STEP, "accent: String should match"),
         (TOUR + STEP.replace('"sentiment"', '"sentimant"'), "step.0: .*did you mean sentiment"),
+        (
+            TOUR + STEP.replace('"sentiment"', '"explain"').replace("{ text", '{ of = "sentiment", text'),
+            "must have a tab",
+        ),
         (TOUR + STEP.replace('text = "I like it."', 'text = ""'), "step.0: .*text: must not be empty"),
         (TOUR + STEP.replace('title = { en = "It judges", zh', "title = { zh"), "step.0.title.en: Field required"),
     ],
