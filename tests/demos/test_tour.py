@@ -16,6 +16,7 @@ title = { en = "It judges", zh = "它会判断" }
 notes = { en = "Say hello." }
 fields = { text = "I like it." }
 """
+UNSHOWN = STEP.replace('"sentiment"', '"explain"').replace("{ text", '{ of = "sentiment", text')
 TOUR = 'title = { en = "Ours" }\nlead = { en = "Welcome." }\n'
 
 
