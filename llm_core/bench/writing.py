@@ -50,12 +50,8 @@ def measure(settings: Settings) -> list[Figure]:
     store = WeightStore(settings, catalog)
     figures: list[Figure] = []
     for spec in catalog.values():
-        if (
-            spec.tier == "embedded"
-            and spec.head == "causal_lm"
-            and spec.base is None
-            and store.availability(spec).available
-        ):
+        served = spec.tier == "embedded" and spec.backend == "llama_cpp" and spec.base is None
+        if served and store.availability(spec).available:
             gguf = next(store.files(spec).directory.glob("*.gguf"))
             figures += _of(spec, Job(settings, spec.id, _PROMPTS[spec.languages[0]], gguf))
     return figures
