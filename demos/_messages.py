@@ -28,6 +28,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("Unicode", "characters"),
     ("combining", "characters"),
     ("is mostly written in", "language"),
+    ("does not write", "written_language"),
     ("names nothing", "nothing_named"),
 )
 """Fragments of rules that have a translated message, and its name."""

@@ -26,6 +26,7 @@ from llm_core.tasks.prompts import WRITINGS
 
 CHAT = "chat"
 FREE = "free"
+LANGUAGES = ("", "en", "zh")
 TEMPLATES = (FREE, *WRITINGS)
 EXAMPLES = {
     "Story": ("story", "A lighthouse keeper who is afraid of the dark", ""),
@@ -53,6 +54,7 @@ class Settings:
     """The folded settings of one view; the order of its fields is the order of the request's values."""
 
     system: Component
+    language: Component
     temperature: Component
     top_p: Component
     repeat_penalty: Component
@@ -169,6 +171,11 @@ def _settings(ctx: DemoContext) -> Settings:
     with gr.Accordion(ctx.t("common.settings"), open=False):
         return Settings(
             system=gr.Textbox("", lines=2, label=ctx.t("generate.system")),
+            language=gr.Radio(
+                [(ctx.t(f"generate.language_{code or 'any'}"), code) for code in LANGUAGES],
+                value="",
+                label=ctx.t("generate.language"),
+            ),
             temperature=gr.Slider(0.0, 2.0, 0.7, step=0.05, label=ctx.t("generate.temperature")),
             top_p=gr.Slider(0.05, 1.0, 0.95, step=0.05, label=ctx.t("generate.top_p")),
             repeat_penalty=gr.Slider(1.0, 2.0, 1.1, step=0.05, label=ctx.t("generate.repeat_penalty")),
@@ -215,6 +222,7 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
         temperature: float = 0.7,
         seed: int | None = None,
         fields: str | None = None,
+        language: str | None = None,
         model: str = "auto",
         request: gr.Request | None = None,
     ) -> AsyncGenerator[Record, None]:
@@ -228,6 +236,7 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
             seed: The same seed gives the same text; a new one is drawn when it is left out.
             fields: Answer as a JSON object with these fields, one a line: "name: text", "price: number",
                 "in stock: yes/no", "colour: red | green", "tags: list of text".
+            language: Language to answer in, en or zh; the model chooses when it is left out.
             model: Catalogue id of the model to use; auto takes the best one that is available.
 
         Returns:
@@ -240,6 +249,7 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
             "temperature": temperature,
             "seed": seed,
             "fields": fields,
+            "language": language,
         }
         async for record in serve(ctx, TASK, values, model, request):
             yield record

@@ -23,8 +23,18 @@ from llm_core.session import Session, Steps
 from llm_core.tasks.base import Request, Result
 from llm_core.tasks.decoding import FinishReason, decode
 from llm_core.tasks.json_fields import Fields, json_schema
-from llm_core.tasks.language import check_language, is_chinese, readers
-from llm_core.tasks.prompts import CODE_WRITINGS, CONTINUE, JSON_INSTRUCTION, WRITINGS, Role, Turn, chat_prompt
+from llm_core.tasks.language import check_language, check_writes, is_chinese, readers, writers
+from llm_core.tasks.prompts import (
+    CODE_WRITINGS,
+    CONTINUE,
+    DEFAULT_SYSTEM,
+    JSON_INSTRUCTION,
+    LANGUAGE_INSTRUCTIONS,
+    WRITINGS,
+    Role,
+    Turn,
+    chat_prompt,
+)
 from llm_core.types import Delta, Sampling, Token
 
 MAX_HISTORY_TURNS = 100
@@ -62,6 +72,8 @@ class GenerateRequest(Request):
         | None
     ) = None
     """Kind of text, the prompt then only says about what; or what to do with the code that is the prompt."""
+    language: Literal["en", "zh"] | None = None
+    """The answer's, an ISO 639-1 code; ``None`` leaves it to the model, which mostly answers as it was asked."""
     max_new_tokens: NewTokens = 256
     temperature: Temperature = 0.7
     top_p: TopP = 0.95
@@ -101,13 +113,16 @@ class GenerateTask:
     request_type: ClassVar[type[GenerateRequest]] = GenerateRequest
 
     def candidates(self, catalog: Catalog, request: GenerateRequest) -> tuple[ModelSpec, ...]:
-        """Decoders that read the prompt's script and, for fields, follow instructions and can be held to a schema."""
+        """Decoders that read the prompt's script, write the language asked for and, for fields, follow a schema."""
         specs = [spec for spec in catalog.for_task("generate") if not request.fields or _can_answer_in_fields(spec)]
-        return readers(specs, "prompt", request.prompt)
+        able = readers(specs, "prompt", request.prompt)
+        return able if request.language is None else writers(able, "language", request.language)
 
     def run(self, session: Session, request: GenerateRequest) -> Steps[GenerateResult]:
         """See `Task.run`."""
         check_language(session.spec, "prompt", request.prompt)
+        if request.language is not None:
+            check_writes(session.spec, "language", request.language)
         model, template = session.open(Generates), session.spec.prompt_template
         beginning = request.beginning or (request.prompt if template == CONTINUE else _opening(request))
         prompt, left_out = _fitting_prompt(model, template, request, beginning)
@@ -180,7 +195,12 @@ def _sampling(request: GenerateRequest) -> Sampling:
 def _opening(request: GenerateRequest) -> str:
     """How the answer to a template begins."""
     writing = _TEMPLATES.get(request.template or "")
-    return writing.begin(request.prompt, chinese=is_chinese(request.prompt)) if writing and not request.fields else ""
+    return writing.begin(request.prompt, chinese=_in_chinese(request)) if writing and not request.fields else ""
+
+
+def _in_chinese(request: GenerateRequest) -> bool:
+    """Whether the answer is to be Chinese."""
+    return is_chinese(request.prompt) if request.language is None else request.language == "zh"
 
 
 def _fitting_prompt(
@@ -195,7 +215,9 @@ def _fitting_prompt(
     system = request.system or (writing.system if writing else "")
     if request.fields:
         system = f"{system} {JSON_INSTRUCTION}\n{request.fields}".strip()
-    text = writing.wrap(request.prompt, chinese=is_chinese(request.prompt)) if writing else request.prompt
+    if request.language and template != CONTINUE:
+        system = f"{system or DEFAULT_SYSTEM} {LANGUAGE_INSTRUCTIONS[request.language]}"
+    text = writing.wrap(request.prompt, chinese=_in_chinese(request)) if writing else request.prompt
     last = () if template == CONTINUE else (Turn("user", text),)
     own = model.chat_prompt if isinstance(model, HasChatTemplate) else None
     history = [Turn(message.role, message.content) for message in request.history]

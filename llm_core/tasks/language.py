@@ -98,3 +98,31 @@ def readers(specs: Sequence[ModelSpec], field: str, text: str) -> tuple[ModelSpe
     if specs and not able:
         check_language(specs[0], field, text)
     return able
+
+
+def check_writes(spec: ModelSpec, field: str, language: str) -> None:
+    """Accept a language that the model can answer in.
+
+    Args:
+        spec: The model that would write it.
+        field: Name of the request field.
+        language: ISO 639-1 code.
+
+    Raises:
+        InputError: It is none of the model's languages.
+    """
+    if language not in spec.languages:
+        languages = " and ".join(LANGUAGE_NAMES.get(known, known) for known in spec.languages)
+        raise InputError(field, f"{spec.title} does not write {LANGUAGE_NAMES[language]}; it writes {languages}")
+
+
+def writers(specs: Sequence[ModelSpec], field: str, language: str) -> tuple[ModelSpec, ...]:
+    """Those models that write the language, in their order.
+
+    Raises:
+        InputError: There are models, but none writes it.
+    """
+    able = tuple(spec for spec in specs if language in spec.languages)
+    if specs and not able:
+        check_writes(specs[0], field, language)
+    return able

@@ -30,6 +30,8 @@ FIM_MARKS: dict[str, tuple[str, str, str]] = {
 use for."""
 DEFAULT_SYSTEM = "You are a helpful AI assistant."
 JSON_INSTRUCTION = "Answer with a JSON object that has these fields:"
+LANGUAGE_INSTRUCTIONS = {"en": "Answer in English.", "zh": "请用中文回答。"}
+"""What a model is told that is to answer in a language, by ISO 639-1 code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,31 @@ def test_a_model_that_follows_no_instructions_goes_on_from_the_text() -> None:
     assert run(model, prompt="c ", history=history, max_new_tokens=4)[1].text == "c a a b c"
 
 
+def test_a_model_is_told_which_language_to_answer_in() -> None:
+    model = echo(languages=("en", "zh"), prompt_template="chatml")
+    heard: list[str] = []
+    opened = model.generate
+    model.generate = lambda prompt, *rest: heard.append(str(prompt)) or opened(prompt, *rest)
+    for language in ("zh", "en", None):
+        run(model, prompt="a cat", template="story", language=language, max_new_tokens=2)
+    assert "with a beginning, a turn and an end. 请用中文回答。" in heard[0] and "短篇故事，主题：a cat" in heard[0]
+    assert "an end. Answer in English." in heard[1] and "Write a short story about this: a cat" in heard[1]
+    assert "Answer in" not in heard[2]
+    run(model, prompt="a cat", language="zh", max_new_tokens=2)
+    assert "You are a helpful AI assistant. 请用中文回答。" in heard[3]
+
+
+def test_the_language_picks_the_model() -> None:
+    models = Catalog(
+        {spec.id: spec for spec in (echo_spec("a", languages=("en",)), echo_spec("b", languages=("en", "zh")))}
+    )
+    asked = {language: GenerateRequest(prompt="a cat", language=language) for language in ("zh", "en", None)}
+    assert [spec.id for spec in TASK.candidates(models, asked["zh"])] == ["b"]
+    assert len(TASK.candidates(models, asked["en"])) == len(TASK.candidates(models, asked[None])) == 2
+    with pytest.raises(InputError, match="language: .* does not write Chinese; it writes English"):
+        run(echo(languages=("en",)), prompt="a cat", language="zh")
+
+
 def test_fields_need_a_model_that_follows_instructions() -> None:
     able, story = (
         echo_spec(name, prompt_template=template).model_copy(update={"backend": "llama_cpp"})

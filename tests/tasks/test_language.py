@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llm_core.errors import InputError
-from llm_core.tasks.language import check_language, is_chinese, readers, reads, script_shares
+from llm_core.tasks.language import check_language, check_writes, is_chinese, readers, reads, script_shares, writers
 from tests.support.encoders import encoder_spec
 
 ENGLISH = encoder_spec("english", title="English Reader")
@@ -74,6 +74,14 @@ def test_readers_come_in_order_and_alone() -> None:
     assert readers((), "text", "今天天气很好") == ()
     with pytest.raises(InputError, match="no model here reads it yet"):
         readers((ENGLISH,), "text", "今天天气很好")
+
+
+def test_writers_come_in_order_and_alone() -> None:
+    assert writers((ENGLISH, BOTH, CHINESE), "language", "zh") == (BOTH, CHINESE)
+    assert writers((), "language", "zh") == ()
+    with pytest.raises(InputError, match="language: English Reader does not write Chinese; it writes English"):
+        writers((ENGLISH,), "language", "zh")
+    check_writes(BOTH, "language", "en")
 
 
 def test_shares_and_chinese() -> None:
