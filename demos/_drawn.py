@@ -7,6 +7,7 @@ nodes of it. So nothing of it can become markup.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ _ASSETS = Path(__file__).with_name("assets")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 
-def drawn_view(name: str, elem_id: str, *helpers: str, render: bool = True) -> gr.HTML:
+def drawn_view(name: str, elem_id: str, *helpers: str, classes: Sequence[str] = (), render: bool = True) -> gr.HTML:
     """The component; its value is what `encoded` gives, or empty.
 
     Args:
         name: Of the script, of the table of strings it may show, and of its class of styles.
         elem_id: Unique on the page.
         helpers: Scripts that it shares with others.
+        classes: Further classes of styles.
         render: Whether it stands here; otherwise it is rendered later.
     """
     scripts = ("drawn", *helpers, name)
@@ -35,7 +37,7 @@ def drawn_view(name: str, elem_id: str, *helpers: str, render: bool = True) -> g
         apply_default_css=False,
         label=words(name),
         elem_id=elem_id,
-        elem_classes=[name],
+        elem_classes=[name, *classes],
         render=render,
     )
 

@@ -16,6 +16,7 @@ from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say, strings
+from demos._labels import describe_labels, labels_view
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
@@ -27,7 +28,6 @@ from llm_core.tasks.few_shot import parse_examples
 DEFAULT_LABEL_SET = DEFAULT_LABEL_SETS[0]
 READY, OWN_LABELS, OWN_EXAMPLES, OWN_MODEL = "ready", "labels", "examples", "model"
 MODES = (READY, OWN_LABELS, OWN_EXAMPLES, OWN_MODEL)
-SHOWN_LABELS = 8
 
 SUPPORT = (
     "My parcel never came | delivery\nWhere is my order? | delivery\nThe courier left it in the rain | delivery\n"
@@ -114,7 +114,7 @@ def build(ctx: DemoContext) -> None:
             )
             bench.narrow([mode, label_set], lambda mode, label_set: serving(ctx, mode, label_set), _note_of)
         with bench.results():
-            bars = gr.Label(label=ctx.t("classify.result"), num_top_classes=SHOWN_LABELS, elem_classes=["tall"])
+            bars = labels_view("classify-labels", "tall")
             remark = gr.Markdown("", elem_classes=["verdict"])
         with bench.details():
             dial = dial_view("classify-dial")
@@ -131,10 +131,11 @@ def build(ctx: DemoContext) -> None:
             adapt=lambda spec, fields: asked_of(ctx, spec, fields),
         )
 
-    def render(view: View, *values: Any) -> Updates:
+    def render(view: View, mode: str, *values: Any) -> Updates:
         sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
         emptied = {explain.view: "", stress.view: ""}
-        return {bars: view.result.scores, remark: describe(view.result), dial: sure, **emptied}
+        bars_of = describe_labels(view.result.scores, own=mode != READY)
+        return {bars: bars_of, remark: describe(view.result), dial: sure, **emptied}
 
     fields = [mode, label_set, labels, examples, text]
     outputs = [bars, remark, dial, explain.view, stress.view]

@@ -14,6 +14,7 @@ from demos._demo import Demo, DemoContext
 from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
+from demos._labels import describe_labels, describe_marked, labels_view, marked_view
 from demos._marks import marked
 from demos._stream import View
 from demos._stress import StressPanel
@@ -22,7 +23,7 @@ from llm_core.catalog import ModelSpec
 from llm_core.tasks.classify import TASK as CLASSIFY
 from llm_core.tasks.sentiment import TASK, SentimentResult
 
-COLOURS = {"positive": "#10b981", "neutral": "#94a3b8", "negative": "#ef4444"}
+LABELS = ["positive", "neutral", "negative"]
 EXAMPLES = {
     "Hotel, mixed": "The room was spotless and the view breathtaking. Breakfast, sadly, was cold. We left at noon.",
     "Film": "I kept waiting for this film to start, and then it was over. What a waste of two hours.",
@@ -41,10 +42,8 @@ def build(ctx: DemoContext) -> None:
                 lines=6, max_lines=14, label=ctx.t("common.text"), placeholder=ctx.t("common.text_placeholder")
             )
         with bench.results():
-            whole = gr.Label(label=ctx.t("sentiment.result"), elem_classes=["steady"])
-            sentences = gr.HighlightedText(
-                label=ctx.t("sentiment.sentences"), color_map=COLOURS, elem_classes=["wrapped"], show_whitespaces=False
-            )
+            whole = labels_view("sentiment-whole", "steady")
+            sentences = marked_view("sentiment-sentences")
         with bench.details():
             dial = dial_view("sentiment-dial")
             explain = ExplainPanel(bench)
@@ -56,7 +55,12 @@ def build(ctx: DemoContext) -> None:
     def render(view: View, text: str) -> Updates:
         sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
         emptied = {explain.view: "", stress.view: ""}
-        return {whole: view.result.scores, sentences: mark_sentences(text, view.result), dial: sure, **emptied}
+        return {
+            whole: describe_labels(view.result.scores),
+            sentences: describe_marked(mark_sentences(text, view.result)),
+            dial: sure,
+            **emptied,
+        }
 
     def to_request(text: str) -> dict[str, str]:
         return {"text": text}
@@ -73,7 +77,7 @@ def asked_of(spec: ModelSpec | None, fields: Mapping[str, Any]) -> Plan:
     """How a column of a comparison asks: a model without labels of its own compares the text with their names."""
     if spec is None or spec.head != "embedding":
         return TASK, fields
-    return CLASSIFY, {**fields, "labels": list(COLOURS)}
+    return CLASSIFY, {**fields, "labels": LABELS}
 
 
 def mark_sentences(text: str, result: SentimentResult) -> list[tuple[str, str | None]]:

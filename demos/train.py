@@ -18,6 +18,7 @@ from demos._api import Record
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates, Wiring, cleared, client_of, make_stopper
 from demos._i18n import say
+from demos._labels import describe_labels, labels_view
 from demos._messages import explain, plain
 from demos._models import size_of
 from demos._stream import View, follow
@@ -39,7 +40,6 @@ from llm_core.training.jobs.job import NAME, TUNINGS
 
 SAMPLES = {language: Path(__file__).with_name("samples") / f"train-{language}.csv" for language in ("en", "zh")}
 FILE_KINDS = [".csv", ".tsv", ".xlsx", ".jsonl"]
-SHOWN_LABELS = 8
 _TASK, _RESUMED = TrainTask(), TrainTask(resumes=True)
 
 
@@ -122,7 +122,7 @@ class TrainTab:
             gr.Markdown(t("train.use_hint"), elem_classes=["note"])
             self.text = gr.Textbox(label=t("train.try_text"), lines=2, max_lines=6, elem_id="train-text")
             self.try_it = gr.Button(t("train.try"), elem_id="train-try")
-            self.bars = gr.Label(label=t("train.result"), num_top_classes=SHOWN_LABELS, elem_id="train-answer")
+            self.bars = labels_view("train-answer")
             self.download = gr.File(label=t("train.download"), interactive=False, elem_id="train-download")
             with gr.Accordion(t("train.hub"), open=False, elem_id="train-hub"):
                 gr.Markdown(t("train.hub_hint"), elem_classes=["note"])
@@ -187,7 +187,7 @@ class TrainTab:
     def _unused(self) -> dict[Any, Any]:
         """Nothing to use yet."""
         hidden = {self.use: gr.update(visible=False), self.resume: gr.update(interactive=False)}
-        return {**hidden, self.download: None, self.bars: None}
+        return {**hidden, self.download: None, self.bars: ""}
 
     def _render(self, view: View, *_: Any) -> Updates:
         result: TrainResult = view.result
@@ -204,7 +204,7 @@ class TrainTab:
         return {**updates, self.use: gr.update(visible=True), self.download: str(folder / f"{NAME}.zip")}
 
     def _answered(self, view: View, *_: Any) -> Updates:
-        return {self.bars: view.result.scores}
+        return {self.bars: describe_labels(view.result.scores, own=True)}
 
     def _published(self, view: View, *_: Any) -> Updates:
         return {self.pushed: say("train.hub_done", plain(view.result)), self.token: ""}

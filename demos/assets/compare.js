@@ -45,7 +45,7 @@ function state(column) {
 function labels(outcome) {
   const box = make("div", "bars");
   if (!outcome.rows.length) {
-    box.append(make("p", "winner", outcome.label ? `★ ${outcome.label}` : say.no_label), make("p", "note", say.no_probabilities));
+    box.append(make("p", "winner", outcome.label ? `★ ${named(outcome.label, say)}` : say.no_label), make("p", "note", say.no_probabilities));
     return box;
   }
   for (const [label, share] of outcome.rows) {
@@ -54,7 +54,7 @@ function labels(outcome) {
     const bar = make("span", "bar");
     bar.append(make("i"));
     bar.firstChild.style.width = `${100 * share}%`;
-    row.append(make("span", "name", won ? `★ ${label}` : label), make("span", "share", percent(share)), bar);
+    row.append(make("span", "name", won ? `★ ${named(label, say)}` : named(label, say)), make("span", "share", percent(share)), bar);
     box.append(row);
   }
   return box;

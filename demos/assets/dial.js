@@ -8,7 +8,7 @@ function verdict(data, say) {
   const silent = data.score * 100 < least;
   const told = make("p", silent ? "told silent" : "told");
   told.setAttribute("aria-live", "polite");
-  const sure = `${data.label} ${percent(data.score)}`;
+  const sure = `${named(data.label, say)} ${percent(data.score)}`;
   told.textContent = silent ? `◌ ${say.withheld} ${percent(data.score)} < ${least}%` : `✓ ${say.answered} ${sure}`;
   element.closest(".results")?.toggleAttribute("data-withheld", silent);
   return told;

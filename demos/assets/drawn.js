@@ -15,4 +15,6 @@ const copyButton = (className, [title, done], text) => {
   });
   return button;
 };
+// What visitors call a label of ours: the view's table holds the table `labels`, too. Others are called what they are.
+const named = (label, say) => say[`labels.${label.toLowerCase().replace(/[^a-z]+/g, "_")}`] ?? label;
 const strings = () => Object.fromEntries((props.label || "").split("\n").map((line) => line.split("\t")));

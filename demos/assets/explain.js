@@ -50,7 +50,7 @@ function choices(data, say) {
   const box = make("div", "choices");
   box.append(make("span", "note", say.choose));
   for (const [label, score, text, start, current] of data.choices) {
-    const button = make("button", "", `${text ? `${text} · ` : ""}${label} ${percent(score)}`);
+    const button = make("button", "", `${text ? `${text} · ` : ""}${named(label, say)} ${percent(score)}`);
     button.type = "button";
     button.setAttribute("aria-pressed", current);
     button.addEventListener("click", () => {
@@ -67,7 +67,7 @@ function choices(data, say) {
 function title(data, say) {
   const [label, score, text] = data.explained;
   if (data.kind === "answer") return text ? `${say.why} “${text}”` : say.why_missing;
-  return `${say.why} ${text ? `“${text}” · ` : ""}${label} (${percent(score)})`;
+  return `${say.why} ${text ? `“${text}” · ` : ""}${named(label, say)} (${percent(score)})`;
 }
 
 function legend(say) {

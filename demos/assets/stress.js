@@ -24,7 +24,7 @@ function draw() {
   for (const [change, text, label, score, flipped, sameMeaning] of data.rows) {
     const row = make("li", sameMeaning && flipped ? "turned" : "");
     const head = make("p", "head");
-    head.append(make("b", "", say[`change_${change}`] || change), make("span", "answer", `${label} ${Math.round(100 * score)}%`));
+    head.append(make("b", "", say[`change_${change}`] || change), make("span", "answer", `${named(label, say)} ${Math.round(100 * score)}%`));
     if (sameMeaning) head.append(make("span", flipped ? "bad" : "good", flipped ? `✕ ${say.another}` : `✓ ${say.same}`));
     else head.append(make("span", "note", flipped ? say.meaning_turned : say.meaning_kept));
     row.append(head, marked(text, data.text));

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import visitor
-from tests.browser.test_tabs import ANSWER_MS, expect_done, open_tab
+from tests.browser.test_tabs import ANSWER_MS, ask_for_a_long_text, expect_done, open_tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
@@ -85,7 +85,7 @@ def test_translation_by_two_widths_of_search_and_a_model_that_is_not_here(browse
 
 def test_stop_ends_a_comparison_and_keeps_what_was_written(visit: Page) -> None:
     bench = open_tab(visit, "generate")
-    bench.get_by_label("What should it write?").fill("Write a very long story about a ship.")
+    ask_for_a_long_text(bench)
     shown = compare(visit, "generate")
     expect(shown.locator(".column .said").first).to_contain_text(re.compile(r"\w+ \w+"), timeout=ANSWER_MS)
     visit.locator("#generate-compare-stop").click()

@@ -59,7 +59,7 @@ def test_an_answer_and_an_entity_are_explained(visit: Page) -> None:
     explain(visit, "entities")
     panel = visit.locator("#entities-explained")
     panel.get_by_role("button", name="Berlin").click()
-    expect(panel.locator("h3")).to_contain_text("Why “Berlin” · LOC", timeout=EXPLAINED_MS)
+    expect(panel.locator("h3")).to_contain_text("Why “Berlin” · place", timeout=EXPLAINED_MS)
 
 
 def test_on_a_phone_in_chinese(browser: Browser, site: str) -> None:

@@ -1,0 +1,35 @@
+"""Labels in the visitor's language: ready ones are translated, what a visitor made up stays as written."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import visitor
+from tests.browser.test_tabs import ANSWER_MS, expect_done, open_tab, run
+
+pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
+
+
+def test_ready_labels_are_chinese_for_a_chinese_visitor(browser: Browser, site: str) -> None:
+    with visitor(browser, site, locale="zh-CN") as page:
+        bench = open_tab(page, "sentiment")
+        bench.locator("textarea").first.fill("房间很干净，服务也很好。早餐太差了，非常失望。")
+        run(page, "sentiment")
+        expect(bench.locator(".marked .tag")).to_have_text(["正面", "负面"], timeout=ANSWER_MS)
+        expect(bench.locator(".labels .name")).to_have_text(["负面", "正面"])
+        expect(page.locator("#sentiment-dial .told")).to_contain_text("负面")
+
+
+def test_labels_of_ones_own_stay_as_written(browser: Browser, site: str) -> None:
+    with visitor(browser, site, locale="zh-CN") as page:
+        bench = open_tab(page, "classify")
+        bench.get_by_label("自定标签").check()
+        bench.get_by_label("标签，用逗号分隔").fill("sports, <b>cooking</b>")
+        bench.get_by_label("文本", exact=True).fill("The goalkeeper saved two penalties in the final.")
+        run(page, "classify")
+        expect_done(page, "classify")
+        expect(bench.locator(".labels h2")).to_have_text("sports")
+        expect(bench.locator(".labels .name")).to_have_text(["sports", "<b>cooking</b>"])
+        page.locator("#classify-clear").click()
+        expect(bench.locator(".labels .row")).to_have_count(0)
