@@ -18,20 +18,26 @@ logger = logging.getLogger(__name__)
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$])")
 
-_RULES: tuple[tuple[str, str], ...] = (
-    ("must not be empty", "empty"),
-    ("is required", "empty"),
-    ("must have at most", "long"),
-    ("tokens", "long"),
-    ("must fit", "long"),
-    ("NUL", "characters"),
-    ("Unicode", "characters"),
-    ("combining", "characters"),
-    ("is mostly written in", "language"),
-    ("does not write", "written_language"),
-    ("names nothing", "nothing_named"),
+_RULES: tuple[tuple[str, str, str | None], ...] = (
+    (r"must not be empty|is required", "empty", ""),
+    (r"must have at most ([\d,]+) characters", "long_characters", r"\1"),
+    (r"has (\d+) tokens.* takes (\d+)", "long_tokens", r"\1 > \2"),
+    (r"must have at most|tokens|must fit", "long", None),
+    (r"must have at least (\d+) entries", "few", r"≥ \1"),
+    (r"must be at most ([\d.]+ MB) large, it has ([\d.]+ MB)", "big_file", r"\2 > \1"),
+    (r"is an old (?:Word|Excel) file", "old_file", ""),
+    (r"must be at most ([\d.]+)$", "input", r"{field} ≤ \1"),
+    (r"must be at least ([\d.]+)$", "input", r"{field} ≥ \1"),
+    (r"NUL|Unicode|combining", "characters", None),
+    (r"is mostly written in .*, but .* reads .*; choose (.*)", "language_choose", r"\1"),
+    (r"is mostly written in .*, but (.*?) reads", "language", r"\1"),
+    (r"(.*) does not write", "written_language", r"\1"),
+    (r"names nothing", "nothing_named", ""),
 )
-"""Fragments of rules that have a translated message, and its name."""
+"""Rules that have a translated message: what they match, its name, and the detail that follows it in any language
+(``None`` is the error in English)."""
+_OF_FILES = ("empty", "big_file", "old_file")
+"""Of these, what is said of a file; its contents have rules of their own."""
 
 
 def plain(text: str) -> str:
@@ -91,15 +97,14 @@ def describe_stats(title: str, stats: RunStats) -> tuple[str, str, str, str]:
 
 
 def _input_reason(error: errors.InputError) -> tuple[str, str]:
-    rule = next((name for fragment, name in _RULES if fragment in error.rule), None)
-    if rule == "empty":
-        own = f"error.empty_{error.field}"
-        return own if own in strings("en") else "error.empty", ""
-    if rule == "nothing_named":
-        return "error.nothing_named", ""
-    if error.field == "document":
-        return "error.upload", error.rule
-    return f"error.{rule or 'input'}", str(error)
+    """The message of the first rule that fits, or a general one."""
+    for pattern, name, detail in _RULES:
+        match = re.search(pattern, error.rule)
+        if match and (error.field != "document" or name in _OF_FILES):
+            own = f"error.{name}_{error.field}"
+            key = own if own in strings("en") else f"error.{name}"
+            return key, str(error) if detail is None else match.expand(detail).replace("{field}", error.field)
+    return ("error.upload", error.rule) if error.field == "document" else ("error.input", str(error))
 
 
 def _duration(milliseconds: float) -> str:

@@ -10,7 +10,9 @@ from demos._i18n import say, strings, t
 from demos._messages import describe_phase, describe_stats, explain, plain
 from demos._stream import View
 from llm_core import errors
+from llm_core.tasks.language import check_language, check_writes
 from llm_core.types import Loading, Progress, RunStats, Waiting
+from tests.support.echo import echo_spec
 
 
 def key_of(message: str) -> str:
@@ -24,9 +26,15 @@ def key_of(message: str) -> str:
     [
         (errors.InputError("text", "must not be empty"), "error.empty_text", ""),
         (errors.InputError("labels", "must not be empty"), "error.empty", ""),
-        (errors.InputError("text", "must have at most 20000 characters"), "error.long", "20000"),
+        (errors.InputError("text", "must have at most 20000 characters"), "error.long_characters", " 20000"),
+        (errors.InputError("prompt", "has 2100 tokens; the model takes 2048"), "error.long_tokens", "2100 \\> 2048"),
+        (errors.InputError("labels", "must have at least 2 entries"), "error.few", "≥ 2"),
+        (errors.InputError("document", "must be at most 10 MB large, it has 12.5 MB"), "error.big_file", "12.5 MB"),
+        (errors.InputError("document", "must have at most 9 rows"), "error.upload", "must have at most 9 rows"),
+        (errors.InputError("document", "must not be empty"), "error.empty_document", ""),
         (errors.InputError("text", "must not contain NUL characters"), "error.characters", ""),
-        (errors.InputError("temperature", "must be at most 2.0", 7.0), "error.input", "7.0"),
+        (errors.InputError("temperature", "must be at most 2.0", 7.0), "error.input", "temperature ≤ 2.0"),
+        (errors.InputError("text", "names nothing"), "error.nothing_named", ""),
         (errors.BusyError("the queue is full", 11.6), "error.busy", "12 s"),
         (errors.DeadlineExceededError(120.0), "error.deadline", "120 s"),
         (errors.OutOfMemoryError("out of memory"), "error.memory", ""),
@@ -39,6 +47,17 @@ def test_deliberate_errors_are_explained(error: Exception, key: str, detail: str
     assert key_of(message) == key
     assert key in strings("en")
     assert detail in message
+
+
+def test_a_language_that_is_not_read_or_written_names_the_models() -> None:
+    both, english = echo_spec("b", title="Both"), echo_spec("e", title="English only", languages=("en",))
+    for others, key, detail in (((both,), "error.language_choose", " Both"), ((), "error.language", " English only")):
+        with pytest.raises(errors.InputError) as refused:
+            check_language(english, "text", "今天天气很好", others)
+        assert key_of(explain(refused.value)) == key and explain(refused.value).endswith(detail)
+    with pytest.raises(errors.InputError) as refused:
+        check_writes(english, "language", "zh")
+    assert key_of(explain(refused.value)) == "error.written_language"
 
 
 def test_unexpected_errors_say_nothing_and_are_logged(caplog: pytest.LogCaptureFixture) -> None:
