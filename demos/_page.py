@@ -54,6 +54,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
     )
     with page:
         ctx = DemoContext(engine, speeds, history=history_view())
+        gr.Markdown(f"[{t('access.skip')}](#tabs)", elem_classes=["skip"])
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
@@ -135,8 +136,8 @@ def _theme() -> gr.themes.Base:
         block_label_background_fill_dark="transparent",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
         button_large_radius="*radius_md",
     )
