@@ -109,7 +109,10 @@ class ComparePanel:
 
     def _build(self) -> None:
         t, name = self.bench.ctx.t, self.bench.name
-        with self.bench.across(), gr.Accordion(t("compare.title"), open=False, elem_id=f"{name}-compare"):
+        with (
+            self.bench.across(),
+            gr.Accordion(t("compare.title"), open=False, elem_id=f"{name}-compare", elem_classes=["compare-panel"]),
+        ):
             gr.Markdown(t("compare.lead"), elem_classes=["note"])
             self._models: list[gr.Dropdown] = []
             self._settings: list[gr.Dropdown] = []
@@ -119,7 +122,9 @@ class ComparePanel:
                         self._build_column(number)
             self.message = gr.Markdown("", elem_id=f"{name}-compare-message", elem_classes=["problem"])
             with gr.Row(elem_classes=["actions"]):
-                self.run = gr.Button(t("compare.run"), elem_id=f"{name}-compare-run", variant="primary")
+                self.run = gr.Button(
+                    t("compare.run"), elem_id=f"{name}-compare-run", elem_classes=["run"], variant="primary"
+                )
                 self.stop = gr.Button(
                     t("common.stop"), elem_id=f"{name}-compare-stop", elem_classes=["stop"], variant="stop",
                     interactive=False, min_width=80,

@@ -101,6 +101,7 @@ class Demo:
     def show(self, ctx: DemoContext, title: str) -> None:
         """Adds it to the `gr.Tabs` that are being built."""
         with gr.Tab(title, id=self.slug, elem_id=f"tab-{self.slug}"):
+            gr.Markdown(f"## {ctx.t(f'{self.slug}.title')}", elem_classes=["heard"])
             gr.Markdown(ctx.t(f"{self.slug}.lead"), elem_classes=["lead"])
             self.build(ctx)
 

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from demos._api import FURTHER, publish
 from demos._demo import DemoContext, discover
+from demos._head import ICON, PageHead
 from demos._history import history_view
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
@@ -38,6 +39,10 @@ _FONTS = (
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 _BODY_MARGIN_BYTES = 1_000_000
 """What a request may hold beside an upload of the largest size."""
+_TITLE = "Language models, shown"
+_DESCRIPTION = (
+    "What language models do, on your own text: real models answer, and show why, how sure they are and how fast."
+)
 _SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
 """How often visitors' files are looked at, and the age at which they are deleted."""
 
@@ -49,11 +54,10 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
         engine: What answers.
         speeds: Measures how fast it is; started by `warm_up`.
     """
-    page: gr.Blocks = gr.Blocks(
-        title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
-    )
+    page: gr.Blocks = gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS))
     with page:
         ctx = DemoContext(engine, speeds, history=history_view())
+        gr.Markdown(f"[{t('access.skip')}](#tabs)", elem_classes=["skip"])
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
@@ -90,6 +94,7 @@ def launch_options() -> dict[str, Any]:
         "theme": _theme(),
         "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
+        "favicon_path": ICON,
         "i18n": translations(tour_strings),
         "footer_links": ["api", "settings"],
         "run_history": False,
@@ -102,6 +107,7 @@ def launch_options() -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [
                 Middleware(SecurityHeaders),
+                Middleware(PageHead, title=_TITLE, description=_DESCRIPTION),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
             "docs_url": None,
@@ -135,8 +141,8 @@ def _theme() -> gr.themes.Base:
         block_label_background_fill_dark="transparent",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
         button_large_radius="*radius_md",
     )

@@ -71,6 +71,7 @@ def _build_completion(ctx: DemoContext) -> None:
                 elem_id="complete-prefix",
             )  # fmt: skip
             gr.Checkbox(True, label=ctx.t("complete.live"), elem_id="complete-live", container=False, interactive=True)
+            gr.Markdown(ctx.t("access.editor"), elem_classes=["note"])
             typed = gr.Button(elem_id="complete-typed", elem_classes=["unseen"])
             with gr.Accordion(ctx.t("common.settings"), open=False):
                 count = gr.Slider(1, MAX_CANDIDATES, 2, step=1, label=ctx.t("complete.count"))
