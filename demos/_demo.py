@@ -23,6 +23,7 @@ from demos._handler import Handler, Wiring, make_handler
 from llm_core.catalog import Catalog
 from llm_core.engine import Engine
 from llm_core.errors import UnknownModelError
+from llm_core.feedback import FeedbackDataset, FeedbackFile, open_feedback
 from llm_core.session import Task
 from llm_core.settings import Settings
 from llm_core.speed import Speedometer
@@ -62,6 +63,11 @@ class DemoContext:
     def trainings(self) -> Trainings:
         """What visitors train."""
         return Trainings(self.engine)
+
+    @functools.cached_property
+    def feedback(self) -> FeedbackFile | FeedbackDataset | None:
+        """Where the owner keeps visitors' votes; ``None``: nobody is asked."""
+        return open_feedback(self.settings)
 
     def t(self, key: str) -> I18nData:
         """The visible string `key`."""

@@ -24,6 +24,7 @@ from llm_core.types import CancelToken, Event
 
 if TYPE_CHECKING:
     from demos._demo import DemoContext
+    from demos._feedback import FeedbackPanel
 
 Updates = Mapping[Block, Any]
 Handler = Callable[..., AsyncGenerator[Updates, None]]
@@ -52,6 +53,8 @@ class Wiring:
     """Where it is shown how to ask for the same from elsewhere, if it is."""
     place: Place | None
     """The frame that these components are in; ``None`` where a link cannot hold their values."""
+    feedback: FeedbackPanel | None = None
+    """Where visitors vote on the answer, if they may."""
     runs: dict[str, CancelToken] = field(default_factory=dict)
     """What is running, by browser session: one run a session and tab."""
     serve: Callable[..., Generator[Event, None, None]] | None = None
@@ -114,7 +117,8 @@ async def _one_request(
                 yield _shown(ctx, wiring, view, values)
             else:
                 last = await asyncio.to_thread(_shown, ctx, wiring, view, values)
-                yield {**last, **_remembered(ctx, wiring, fields, address, view)}
+                judged = wiring.feedback.asked(wiring.task, fields, view) if wiring.feedback else {}
+                yield {**last, **_remembered(ctx, wiring, fields, address, view), **judged}
 
 
 def _remembered(
@@ -159,12 +163,16 @@ def cleared(wiring: Wiring) -> dict[Block, Any]:
     emptied: dict[Block, Any] = {wiring.message: "", wiring.stop: gr.update(interactive=False)}
     if wiring.usage is not None:
         emptied[wiring.usage] = ""
+    if wiring.feedback is not None:
+        emptied |= wiring.feedback.emptied()
     return {**status_line(wiring, say("status.ready")), **emptied}
 
 
 def started(wiring: Wiring) -> dict[Block, Any]:
     """What a run shows first: that it goes on, and no message of an earlier one."""
-    return {**status_line(wiring, say("status.running")), wiring.message: "", wiring.stop: gr.update(interactive=True)}
+    emptied = wiring.feedback.emptied() if wiring.feedback else {}
+    running = status_line(wiring, say("status.running"))
+    return {**emptied, **running, wiring.message: "", wiring.stop: gr.update(interactive=True)}
 
 
 def _failed(wiring: Wiring, error: Exception) -> dict[Block, Any]:

@@ -29,14 +29,16 @@ class StressPanel:
         self.view = drawn_view("stress", f"{name}-broken")
 
     def connect(self, inputs: Sequence[Component], to_request: Callable[..., Mapping[str, Any]]) -> None:
-        """Wire the button, once the frame is connected; the last of the inputs is the text."""
+        """Wire the button, once the frame is connected; both as those of the frame."""
 
         def render(view: View, *values: Any) -> Updates:
-            return {self.view: describe_stress(values[-1], view.result)}
+            if not isinstance(view.result, StressResult):
+                return {}
+            return {self.view: describe_stress(self.bench.task.name, to_request(*values), view.result)}
 
         self.bench.connect_also(
             self.button.click,
-            StressTask(self.bench.task),  # type: ignore[arg-type]  # of the tasks that label texts
+            StressTask(self.bench.task),  # type: ignore[arg-type]  # of the tasks that answer many at once
             inputs=inputs,
             outputs=[self.view],
             to_request=to_request,
@@ -44,8 +46,31 @@ class StressPanel:
         )
 
 
-def describe_stress(text: str, result: StressResult) -> str:
-    """Value of the view: those that turned the answer first."""
+def describe_stress(task: str, fields: Mapping[str, Any], result: StressResult) -> str:
+    """Value of the view: those that turned the answer first.
+
+    Args:
+        task: Whose answers they are.
+        fields: Of the request as written.
+        result: What came of its other forms.
+    """
     outcomes = sorted(result.outcomes, key=lambda outcome: (not outcome.same_meaning, not outcome.flipped))
-    rows = [[each.change, each.text, each.label, each.score, each.flipped, each.same_meaning] for each in outcomes]
-    return encoded({"text": text, "label": result.label, "flips": result.flips, "rows": rows})
+    rows = [
+        {
+            "change": each.change,
+            "field": each.field,
+            "text": each.text,
+            "label": each.label,
+            "score": round(each.score, 4),
+            "flipped": each.flipped,
+            "same": each.same_meaning,
+            "lost": each.lost,
+            "new": each.new,
+        }
+        for each in outcomes
+    ]
+    changed = {each.field for each in outcomes}
+    kind = "label" if task in ("classify", "sentiment") else task
+    return encoded(
+        {"kind": kind, "written": {name: fields[name] for name in changed}, "flips": result.flips, "rows": rows}
+    )

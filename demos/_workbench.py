@@ -15,6 +15,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from demos._demo import DemoContext
+from demos._feedback import FeedbackPanel
 from demos._handler import Updates, Wiring, cleared, make_stopper
 from demos._i18n import say
 from demos._models import describe_choice, menu_choices, unavailable
@@ -35,10 +36,12 @@ class Workbench:
         ctx: What the tab is built with.
         name: Prefix of element ids, unique on the page; the tab's slug for its first frame.
         task: What Run runs.
+        judged: Whether visitors may vote on its answers, where the owner wants that.
     """
 
-    def __init__(self, ctx: DemoContext, name: str, task: Task[Any, Any]) -> None:
+    def __init__(self, ctx: DemoContext, name: str, task: Task[Any, Any], *, judged: bool = True) -> None:
         self.ctx = ctx
+        self._judged = judged and ctx.feedback is not None
         self.name = name
         self.task = task
         self.specs = ctx.catalog.for_task(task.name)
@@ -90,6 +93,7 @@ class Workbench:
                 self.status = [
                     gr.Markdown(value, elem_classes=["figure"]) for value in (say("status.ready"), "", "", "")
                 ]
+            self.feedback = FeedbackPanel(self.ctx, self.name) if self._judged else None
             self._details = gr.Column(elem_classes=["details"])
             with gr.Accordion(self.ctx.t("usage.title"), open=False):
                 self.usage = usage_view(f"{self.name}-usage")
@@ -162,10 +166,15 @@ class Workbench:
         """
         linkable = not any(isinstance(each, gr.File | gr.UploadButton | gr.Chatbot) for each in inputs)
         place = self.place if linkable else None
-        wiring = Wiring(self.task, to_request, render, self.message, self.status, self.stop, self.usage, place)
+        wiring = Wiring(
+            self.task, to_request, render, self.message, self.status, self.stop, self.usage, place, self.feedback
+        )
         self._inputs = list(inputs)
         self._wiring, self._shared = wiring, [self.message, *self.status, self.stop, self.usage]
         self._shared += [self.ctx.history] if self.ctx.history is not None else []
+        if self.feedback is not None:
+            self._shared += self.feedback.components
+            self.feedback.connect(**PRIVATE)
         self._on([self.run.click, *submit], wiring, inputs, outputs)
         if restart:
             self._on(restart, wiring, inputs, outputs, trigger_mode="multiple")
@@ -207,7 +216,7 @@ class Workbench:
             render: See `Wiring`.
         """
         place = self._wiring.place if list(inputs) == self._inputs else None
-        wiring = replace(self._wiring, task=task, to_request=to_request, render=render, place=place)
+        wiring = replace(self._wiring, task=task, to_request=to_request, render=render, place=place, feedback=None)
         self._on([trigger], wiring, inputs, outputs)
 
     def empty(self, view: Component) -> None:
@@ -227,7 +236,7 @@ class Workbench:
             inputs: Components whose values `Wiring.steps` gets.
             outputs: Components that it updates.
         """
-        wiring = replace(self._wiring, **own)
+        wiring = replace(self._wiring, feedback=None, **own)
         self._on([run.click], wiring, inputs, outputs, shared=[wiring.message, *wiring.status, wiring.stop])
         stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         return wiring

@@ -17,6 +17,7 @@ from demos._handler import Updates
 from demos._i18n import say
 from demos._messages import explain
 from demos._stream import View
+from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
 from llm_core.errors import InputError
 from llm_core.tasks.answer import TASK, AnswerResult
@@ -82,6 +83,7 @@ def build(ctx: DemoContext) -> None:
             )
         with bench.details():
             why = ExplainPanel(bench)
+            stress = StressPanel(bench)
         bench.examples(list(EXAMPLES.values()), [question, context], list(EXAMPLES))
         compare = ComparePanel(bench)
 
@@ -92,6 +94,7 @@ def build(ctx: DemoContext) -> None:
             verdict: describe(result),
             passage: mark_answer(context, result),
             why.view: "",
+            stress.view: "",
         }
 
     def to_request(question: str, context: str) -> dict[str, str]:
@@ -99,12 +102,13 @@ def build(ctx: DemoContext) -> None:
 
     bench.connect(
         inputs=[question, context],
-        outputs=[answer, verdict, passage, why.view],
+        outputs=[answer, verdict, passage, why.view, stress.view],
         to_request=to_request,
         render=render,
         submit=[question.submit],
     )
     why.connect([question, context], lambda question, context: {"question": question, "text": context})
+    stress.connect([question, context], to_request)
     compare.connect([question, context], to_request)
     upload.upload(_read_upload, upload, [context, bench.message], queue=False, **PRIVATE)
     BatchPanel(bench)

@@ -16,6 +16,7 @@ from demos._handler import Updates
 from demos._marks import marked
 from demos._mentions import describe_mentions, mentions_view
 from demos._stream import View
+from demos._stress import StressPanel
 from demos._workbench import Workbench
 from llm_core.tasks.entities import KINDS, TASK, EntitiesResult
 
@@ -65,6 +66,7 @@ def build(ctx: DemoContext) -> None:
         with bench.details():
             counted = mentions_view("entities-counted")
             explain = ExplainPanel(bench)
+            stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
         compare = ComparePanel(bench)
 
@@ -73,13 +75,16 @@ def build(ctx: DemoContext) -> None:
             shown: mark_entities(text, view.result),
             counted: describe_mentions(view.result),
             explain.view: "",
+            stress.view: "",
         }
 
     def to_request(text: str) -> dict[str, str]:
         return {"text": text}
 
-    bench.connect(inputs=[text], outputs=[shown, counted, explain.view], to_request=to_request, render=render)
+    outputs = [shown, counted, explain.view, stress.view]
+    bench.connect(inputs=[text], outputs=outputs, to_request=to_request, render=render)
     explain.connect([text], to_request)
+    stress.connect([text], to_request)
     compare.connect([text], to_request)
     BatchPanel(bench)
 

@@ -23,6 +23,7 @@ from demos._languages import (
 )
 from demos._pairs import describe_pairs, let_choose, pairs_view
 from demos._stream import View
+from demos._stress import StressPanel
 from demos._translate_file import build_file_view
 from demos._translate_parts import facts_of, facts_row, glossary_field
 from demos._workbench import PRIVATE, Workbench
@@ -73,6 +74,7 @@ def _build_text_view(ctx: DemoContext) -> None:
             facts = facts_row(DEMO.slug)
         with bench.details():
             view = pairs_view("translate-pairs")
+            stress = StressPanel(bench)
         both = [menus.source, menus.target]
         chosen = [bench.model, *both]
         prepare = (lambda model: _model_of_examples(ctx, model), [bench.model], chosen)
@@ -81,12 +83,14 @@ def _build_text_view(ctx: DemoContext) -> None:
 
     def render(seen: View, text: str, source: str, *_: Any) -> Updates:
         if seen.result is None:
-            return {result: seen.text, view: "", **dict.fromkeys(facts, "")}
+            return {result: seen.text, view: "", stress.view: "", **dict.fromkeys(facts, "")}
         said = dict(zip(facts, facts_of(seen.result, source), strict=True))
-        return {result: seen.result.text, view: describe_pairs(seen.result), **said}
+        return {result: seen.result.text, view: describe_pairs(seen.result), stress.view: "", **said}
 
     inputs = [text, *both, *options]
-    bench.connect(inputs=inputs, outputs=[result, view, *facts], to_request=to_request, render=render)
+    outputs = [result, view, stress.view, *facts]
+    bench.connect(inputs=inputs, outputs=outputs, to_request=to_request, render=render)
+    stress.connect(inputs, to_request)
     compare.connect(inputs, to_request)
     follow_model(bench, menus)
     let_choose(view, result)

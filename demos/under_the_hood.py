@@ -54,7 +54,7 @@ def build(ctx: DemoContext) -> None:
 
 
 def _build_text(ctx: DemoContext) -> None:
-    bench = Workbench(ctx, DEMO.slug, TASK)
+    bench = Workbench(ctx, DEMO.slug, TASK, judged=False)
     views: dict[str, gr.HTML] = {}
     with bench.frame():
         with bench.fields():

@@ -9,6 +9,7 @@
     ├── BusyError                 the queue is full; retry_after says when to come back
     ├── DeadlineExceededError     the time allowed for a request ran out
     ├── CancelledError            the caller withdrew the request
+    ├── StorageFullError          what the owner lets visitors store has reached its limit
     └── BackendError              a runtime failed on a well-formed request (out of memory included)
         └── OutOfMemoryError      the device ran out of memory
 
@@ -120,6 +121,18 @@ class CancelledError(LlmCoreError):
 
     def __init__(self) -> None:
         super().__init__("the request was stopped")
+
+
+class StorageFullError(LlmCoreError):
+    """What the owner lets visitors store has reached its limit.
+
+    Args:
+        limit: In bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"the owner's storage is full ({limit:,} bytes); nothing was kept")
 
 
 class BackendError(LlmCoreError):

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     hub_endpoint: str | None = None
     """Another server that speaks the Hub's protocol; unset means huggingface_hub's own choice."""
     hub_token: SecretStr | None = None
-    """For models that need an account on the Hub."""
+    """For models that need an account on the Hub, and for `feedback` kept there."""
     threads: Annotated[int, Field(ge=1)] = Field(default_factory=available_cores)
     """CPU threads for models; by default the cores this container really has."""
     memory_budget_bytes: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: available_memory_bytes() // 2)
@@ -51,3 +51,6 @@ class Settings(BaseSettings):
     """TOML file of the page's guided tour; unset means the one that comes with the page, `demos/tours/default.toml`."""
     run_code: bool = False
     """Visitors may have the doctests of completed code run, in a sandbox that is no barrier to hostile code."""
+    feedback: str | None = None
+    """Where visitors' votes on answers are kept: path of a JSON-lines file, or ``hf://datasets/OWNER/NAME``, which
+    needs `hub_token`. Unset: nobody is asked."""

@@ -1,6 +1,6 @@
 """A server that takes uploads as the Hub does: create a repository, ask how to upload, large files, one commit.
 
-Only what ``huggingface_hub`` needs for `create_repo` and `upload_folder`, with one valid token.
+Only what ``huggingface_hub`` needs for `create_repo`, `upload_folder` and `CommitScheduler`, with one valid token.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._create(json.loads(body))
         if self.path == "/api/validate-yaml":  # the front matter of a card
             return self._json({"errors": [], "warnings": []})
-        if re.fullmatch(r"/api/models/(.+)/preupload/main", self.path):
+        if re.fullmatch(r"/api/(?:models|datasets)/(.+)/preupload/main", self.path):
             files = [
                 {
                     "path": file["path"],
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({"files": files})
         if self.path.endswith(".git/info/lfs/objects/batch"):
             return self._large(json.loads(body))
-        if match := re.fullmatch(r"/api/models/(.+)/commit/main", self.path):
+        if match := re.fullmatch(r"/api/(?:models|datasets)/(.+)/commit/main", self.path):
             return self._commit(match[1], [json.loads(line) for line in body.decode().splitlines()])
         self._json({"error": self.path}, 404)
 

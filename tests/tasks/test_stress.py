@@ -13,6 +13,7 @@ from llm_core.backends.base import Translates
 from llm_core.errors import ModelUnavailableError
 from llm_core.tasks.sentiment import TASK, SentimentRequest
 from llm_core.tasks.stress import NAMES, StressResult, StressTask, other_forms
+from llm_core.types import Progress
 from tests.support.sessions import MemorySession, finish
 
 
@@ -73,11 +74,16 @@ def test_without_a_translator_there_is_no_paraphrase() -> None:
     assert "paraphrase" not in {outcome.change for outcome in result.outcomes} and len(result.outcomes) >= 3
 
 
-def test_all_forms_are_read_in_one_call() -> None:
+def test_forms_are_read_together_and_their_progress_is_told() -> None:
     model = Shouter()
-    run("it is good.", MemorySession(model, {"translate": Mirror()}))
-    [texts] = model.calls
-    assert texts[0] == "it is good." and "IT IS GOOD." in texts and "it is not good." in texts
+    steps = StressTask(TASK).run(
+        MemorySession(model, {"translate": Mirror()}), SentimentRequest.parse({"text": "it is good."})
+    )
+    told = [(step.done, step.total) for step in steps if isinstance(step, Progress)]
+    first, *others = model.calls
+    texts = [text for call in others for text in call]
+    assert first == ["it is good."] and "IT IS GOOD." in texts and "it is not good." in texts
+    assert len(others) == 2 and told == [(0, told[0][1]), (4, told[0][1])] and told[0][1] <= 8
 
 
 @pytest.mark.parametrize(
