@@ -5,11 +5,13 @@ Building it loads no model and imports no runtime.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from demos._api import FURTHER, publish
 from demos._demo import DemoContext, discover
@@ -47,7 +49,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
 
     Args:
         engine: What answers.
-        speeds: Measures how fast it is; started by `warm_up`.
+        speeds: Measures how fast it is; once it is started.
     """
     page: gr.Blocks = gr.Blocks(
         title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
@@ -84,8 +86,12 @@ def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:
         page.load(None, None, list(fields), js=f"() => ({restore})({name!r}, {len(fields)})", **PRIVATE)
 
 
-def launch_options() -> dict[str, Any]:
-    """Keyword arguments for `launch`: looks, languages, and what is not let in or out."""
+def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
+    """Keyword arguments for `launch`: looks, languages, and what is not let in or out.
+
+    Args:
+        routes: Served beside the page; see `_operations`.
+    """
     return {
         "theme": _theme(),
         "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES),
@@ -104,6 +110,7 @@ def launch_options() -> dict[str, Any]:
                 Middleware(SecurityHeaders),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
+            "routes": list(routes),
             "docs_url": None,
             "redoc_url": None,
         },
@@ -140,12 +147,3 @@ def _theme() -> gr.themes.Base:
         button_primary_text_color="white",
         button_large_radius="*radius_md",
     )
-
-
-def warm_up(engine: Engine, speeds: Speedometer) -> None:
-    """Load, in the background, the embedded models that are on this machine, so that first answers are quick too; then
-    measure how fast they are."""
-    _ = engine.device  # imports torch, which the first request would otherwise wait for
-    embedded = [spec for spec in engine.catalog.values() if spec.tier == "embedded"]
-    states = {spec.id: engine.availability(spec) for spec in embedded}
-    speeds.start([engine.preload(model_id) for model_id, state in states.items() if state.available and state.present])

@@ -18,6 +18,8 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where torch comes without CUDA's libraries: 0.2 GB instead of several."""
 ZERO_GPU_TORCH = "2.11.0"
 """The newest that ZeroGPU documents; the code runs on it and on the pinned one."""
+_ZERO_GPU_OPEN = frozenset({"setuptools"})
+"""Pinned here at versions that this torch does not take."""
 _TARGET = {
     "implementation_name": "cpython",
     "os_name": "posix",
@@ -38,7 +40,7 @@ def space_requirements(root: Path, hardware: str) -> str:
         hardware: ``cpu-…``: torch without CUDA; ``zero-…``: the torch of ZeroGPU; others: the pinned one, with CUDA.
     """
     wanted = _pins(root / "requirements.txt")
-    names = _needed(wanted)
+    names = _needed(wanted) - (_ZERO_GPU_OPEN if hardware.startswith("zero-") else set())
     pinned = [line for line in _pins(root / "constraints.txt") if canonicalize_name(Requirement(line).name) in names]
     lines = [_for_hardware(line, hardware) for line in wanted]
     head = [f"--extra-index-url {CPU_INDEX}"] if hardware.startswith("cpu-") else []
