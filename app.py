@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         engine.observers.append(log_request)
         warm_up = WarmUp(engine, settings.fetch_at_start)
         routes = operation_routes(engine, warm_up, _exposition(engine) if settings.metrics else None)
-        page = build_page(engine, speeds)
+        page = build_page(engine, speeds, warm_up)
         address = {"server_name": options.host, "server_port": options.port}
         page.launch(**address, prevent_thread_lock=True, **launch_options(routes))
         speeds.start(warm_up.start())

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from demos._api import FURTHER, publish
+from demos._arrival import arrival_view
 from demos._demo import DemoContext, discover
 from demos._history import history_view
 from demos._i18n import t, translations
@@ -22,6 +23,7 @@ from demos._tour import tour_strings
 from demos._workbench import PRIVATE
 from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
+from llm_core.operations.warm_up import WarmUp
 from llm_core.speed import Speedometer
 
 _ASSETS = Path(__file__).with_name("assets")
@@ -44,12 +46,13 @@ _SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
 """How often visitors' files are looked at, and the age at which they are deleted."""
 
 
-def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
+def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmUp | None = None) -> gr.Blocks:
     """The whole page on an engine; launch it with `launch_options`.
 
     Args:
         engine: What answers.
         speeds: Measures how fast it is; once it is started.
+        warm_up: Loads models in advance; the page says how far it is.
     """
     page: gr.Blocks = gr.Blocks(
         title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
@@ -58,6 +61,8 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
         ctx = DemoContext(engine, speeds, history=history_view())
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
+        if warm_up is not None:
+            arrival_view(ctx, warm_up)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for demo in (demo for demo in discover() if not demo.within):
                 demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
