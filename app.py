@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import os
 import socket
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from demos._operations import Exposition
+    from llm_core.engine import Engine
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -20,18 +24,32 @@ def main(arguments: list[str] | None = None) -> None:
         _require_free(options.host, options.port)
     except (OSError, OverflowError) as error:
         sys.exit(f"error: cannot serve on {options.host}:{options.port}: {error}; choose another --port")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
-    from demos._page import build_page, launch_options, warm_up
+    from demos._operations import operation_routes
+    from demos._page import build_page, launch_options
     from llm_core.engine import create_engine
+    from llm_core.operations.logs import configure_logging, log_request
+    from llm_core.operations.warm_up import WarmUp
+    from llm_core.settings import Settings
     from llm_core.speed import Speedometer
 
-    with contextlib.closing(create_engine()) as engine, contextlib.closing(Speedometer(engine)) as speeds:
-        page = build_page(engine, speeds)
-        page.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options())
-        warm_up(engine, speeds)
+    settings = Settings()
+    configure_logging(settings)
+    with contextlib.closing(create_engine(settings)) as engine, contextlib.closing(Speedometer(engine)) as speeds:
+        engine.observers.append(log_request)
+        warm_up = WarmUp(engine, settings.fetch_at_start)
+        routes = operation_routes(engine, warm_up, _exposition(engine) if settings.metrics else None)
+        page = build_page(engine, speeds, warm_up)
+        address = {"server_name": options.host, "server_port": options.port}
+        page.launch(**address, prevent_thread_lock=True, **launch_options(routes))
+        speeds.start(warm_up.start())
         page.block_thread()
+
+
+def _exposition(engine: Engine) -> Exposition:
+    from llm_core.operations.metrics import Metrics
+
+    return Metrics(engine).exposition
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,13 +5,16 @@ Building it loads no model and imports no runtime.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from demos._api import FURTHER, publish
+from demos._arrival import arrival_view
 from demos._demo import DemoContext, discover
 from demos._head import ICON, PageHead
 from demos._history import history_view
@@ -21,6 +24,7 @@ from demos._tour import tour_strings
 from demos._workbench import PRIVATE
 from llm_core.engine import Engine
 from llm_core.limits import MAX_UPLOAD_BYTES
+from llm_core.operations.warm_up import WarmUp
 from llm_core.speed import Speedometer
 
 _ASSETS = Path(__file__).with_name("assets")
@@ -47,12 +51,13 @@ _SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
 """How often visitors' files are looked at, and the age at which they are deleted."""
 
 
-def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
+def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmUp | None = None) -> gr.Blocks:
     """The whole page on an engine; launch it with `launch_options`.
 
     Args:
         engine: What answers.
-        speeds: Measures how fast it is; started by `warm_up`.
+        speeds: Measures how fast it is; once it is started.
+        warm_up: Loads models in advance; the page says how far it is.
     """
     page: gr.Blocks = gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS))
     with page:
@@ -60,6 +65,8 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
         gr.Markdown(f"[{t('access.skip')}](#tabs)", elem_classes=["skip"])
         gr.Markdown(t("page.title"), elem_id="title")
         gr.Markdown(t("page.pitch"), elem_id="pitch")
+        if warm_up is not None:
+            arrival_view(ctx, warm_up)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for demo in (demo for demo in discover() if not demo.within):
                 demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
@@ -88,8 +95,12 @@ def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:
         page.load(None, None, list(fields), js=f"() => ({restore})({name!r}, {len(fields)})", **PRIVATE)
 
 
-def launch_options() -> dict[str, Any]:
-    """Keyword arguments for `launch`: looks, languages, and what is not let in or out."""
+def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
+    """Keyword arguments for `launch`: looks, languages, and what is not let in or out.
+
+    Args:
+        routes: Served beside the page; see `_operations`.
+    """
     return {
         "theme": _theme(),
         "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES),
@@ -110,6 +121,7 @@ def launch_options() -> dict[str, Any]:
                 Middleware(PageHead, title=_TITLE, description=_DESCRIPTION),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
+            "routes": list(routes),
             "docs_url": None,
             "redoc_url": None,
         },
@@ -146,12 +158,3 @@ def _theme() -> gr.themes.Base:
         button_primary_text_color="white",
         button_large_radius="*radius_md",
     )
-
-
-def warm_up(engine: Engine, speeds: Speedometer) -> None:
-    """Load, in the background, the embedded models that are on this machine, so that first answers are quick too; then
-    measure how fast they are."""
-    _ = engine.device  # imports torch, which the first request would otherwise wait for
-    embedded = [spec for spec in engine.catalog.values() if spec.tier == "embedded"]
-    states = {spec.id: engine.availability(spec) for spec in embedded}
-    speeds.start([engine.preload(model_id) for model_id, state in states.items() if state.available and state.present])

@@ -7,6 +7,7 @@
     python -m llm_core evaluate ID   measure a model on a data set
     python -m llm_core bench         measured ratios as tables
     python -m llm_core walkthrough   a sentence through a tiny Transformer, number by number
+    python -m llm_core deploy        the page on a Hugging Face Space
 
 Commands only parse, call and print; what they do lives in the modules they call, imported when a command needs them.
 """
@@ -24,10 +25,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from llm_core.deploy import command as deploy_command
 from llm_core.errors import LlmCoreError
 from llm_core.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(deploy_command.app, name="deploy")
 
 ModelOption = Annotated[str, typer.Option("--model", help="Catalogue id; auto takes the first that is available.")]
 InputOption = Annotated[Path | None, typer.Option("--input", help="JSON lines to read; standard input by default.")]

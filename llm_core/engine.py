@@ -41,6 +41,7 @@ from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.errors import BackendError, InputError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
 from llm_core.hardware import default_device, device_memory_bytes
+from llm_core.observation import Observer, Watch
 from llm_core.residency import Residency
 from llm_core.session import CapabilityT, Increment, Task, exhaust
 from llm_core.settings import Settings
@@ -78,6 +79,8 @@ class Engine:
         self.settings = settings
         self._weights = weights
         self._backends = backends
+        self.observers: list[Observer] = []
+        """Told of each request after its end."""
         self._lent: dict[str, ModelSpec] = {}
         self._lent_files: dict[str, ModelFiles] = {}
         self._residency = Residency(self._open, settings.memory_budget_bytes)
@@ -187,10 +190,17 @@ class Engine:
         Raises:
             LlmCoreError: Any of its kinds; nothing else.
         """
-        cancel = cancel or CancelToken()
+        watch = Watch(task.served_name if isinstance(task, _Many) else task.name, client)
+        events = self._serve(task, request, model_id, client, cancel or CancelToken(), watch)
+        yield from watch.follow(events, self.observers)
+
+    def _serve(
+        self, task: Task[Any, Any], request: Any, model_id: str, client: str, cancel: CancelToken, watch: Watch
+    ) -> Generator[Event, None, None]:
         asked_at = time.monotonic()
         try:
             spec = self.resolve(task, request, model_id, client)
+            watch.model = spec.id
             yield from self._until_loaded(spec, cancel)
             ticket = self._admission.join(client, exclusive=spec.head in _DECODER_HEADS)
             try:
@@ -447,6 +457,7 @@ class _Many:
 
     def __init__(self, task: Any) -> None:
         self._task = task
+        self.served_name: str = task.name
 
     def candidates(self, catalog: Catalog, requests: tuple[Any, ...]) -> tuple[ModelSpec, ...]:
         serving = [self._task.candidates(catalog, request) for request in requests]

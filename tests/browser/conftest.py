@@ -64,12 +64,12 @@ def _wait_until_served(address: str, process: subprocess.Popen[bytes], log: Path
 
 
 @contextlib.contextmanager
-def served(engine: Engine) -> Iterator[tuple[str, gr.Blocks]]:
-    """Address of a page on an engine of the test, and the page; the engine is closed at the end."""
+def served(engine: Engine, **parts: Any) -> Iterator[tuple[str, gr.Blocks]]:
+    """Address of a page on an engine (and further parts) of the test, and the page; the engine is closed at the end."""
     port = free_port()
 
     def serve() -> Any:
-        page = inside_a_loop(lambda: build_page(engine))
+        page = inside_a_loop(lambda: build_page(engine, **parts))
         address = {"server_name": "127.0.0.1", "server_port": port}
         inside_a_loop(lambda: page.launch(**address, prevent_thread_lock=True, quiet=True, **launch_options()))
         return page

@@ -1,11 +1,12 @@
 """A server that takes uploads as the Hub does: create a repository, ask how to upload, large files, one commit.
 
-Only what ``huggingface_hub`` needs for `create_repo`, `upload_folder` and `CommitScheduler`, with one valid token.
+Only what ``huggingface_hub`` needs for `create_repo` and `upload_folder`, with one valid token.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import threading
@@ -13,8 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
+from huggingface_hub.utils.sha import git_hash
+
+LARGE = (".safetensors", ".gguf", ".bin", ".model", ".spm", ".png")
 TOKEN = "hf_writes"
 READ_ONLY = "hf_reads"
 
@@ -30,60 +34,71 @@ class UploadHub:
     """By ``repository/path``."""
     large: dict[str, bytes] = field(default_factory=dict)
     """By SHA-256."""
+    commits: list[list[dict[str, Any]]] = field(default_factory=list)
+    """What each changed, as it came."""
+
+    @property
+    def commit(self) -> str:
+        """Name of the newest one."""
+        return f"{len(self.commits):040x}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+HubT = TypeVar("HubT", bound=UploadHub)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
     protocol_version = "HTTP/1.1"
-    hub: UploadHub
+    hub: Any
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         token = self.headers.get("authorization", "").removeprefix("Bearer ")
         if token != TOKEN:
-            return self._json({"error": "no"}, 403 if token == READ_ONLY else 401)
+            return self.answer({"error": "no"}, 403 if token == READ_ONLY else 401)
         if self.path == "/api/repos/create":
             return self._create(json.loads(body))
         if self.path == "/api/validate-yaml":  # the front matter of a card
-            return self._json({"errors": [], "warnings": []})
-        if re.fullmatch(r"/api/(?:models|datasets)/(.+)/preupload/main", self.path):
-            files = [
-                {
-                    "path": file["path"],
-                    "uploadMode": "lfs" if file["path"].endswith(".safetensors") else "regular",
-                    "shouldIgnore": False,
-                    "oid": None,
-                }
-                for file in json.loads(body)["files"]
-            ]
-            return self._json({"files": files})
+            return self.answer({"errors": [], "warnings": []})
+        if match := re.fullmatch(r"/api/(?:models|spaces|datasets)/(.+)/preupload/main", self.path):
+            asked = json.loads(body)["files"]
+            return self.answer({"files": [self._upload_mode(match[1], file["path"]) for file in asked]})
         if self.path.endswith(".git/info/lfs/objects/batch"):
             return self._large(json.loads(body))
-        if match := re.fullmatch(r"/api/(?:models|datasets)/(.+)/commit/main", self.path):
+        if match := re.fullmatch(r"/api/(?:models|spaces|datasets)/(.+)/commit/main", self.path):
             return self._commit(match[1], [json.loads(line) for line in body.decode().splitlines()])
-        self._json({"error": self.path}, 404)
+        self.answer({"error": self.path}, 404)
 
     def do_GET(self) -> None:
-        self._json({"error": "none"}, 404)
+        self.answer({"error": "none"}, 404)
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.hub.large[self.path.rpartition("/")[2]] = body
-        self._json({})
+        self.answer({})
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
 
+    def _upload_mode(self, repository: str, path: str) -> dict[str, object]:
+        mode = "lfs" if path.endswith(LARGE) else "regular"
+        there = self.hub.files.get(f"{repository}/{path}")
+        oid = None if there is None else hashlib.sha256(there).hexdigest() if mode == "lfs" else git_hash(there)
+        return {"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid}
+
     def _create(self, asked: dict[str, Any]) -> None:
         repository = f"{asked.get('organization') or 'ann'}/{asked['name']}"
         self.hub.private[repository] = asked.get("private") or asked.get("visibility") == "private"
-        self._json({"url": f"{self.hub.base_url}/{repository}", "id": "1", "name": repository})
+        self.answer({"url": f"{self.hub.base_url}/{repository}", "id": "1", "name": repository})
 
     def _large(self, asked: dict[str, Any]) -> None:
+        upload = f"{self.hub.base_url}/store/"
         objects = [
-            {**one, "actions": {"upload": {"href": f"{self.hub.base_url}/store/{one['oid']}"}}}
+            one if one["oid"] in self.hub.large else {**one, "actions": {"upload": {"href": upload + one["oid"]}}}
             for one in asked["objects"]
         ]
-        self._json({"transfer": "basic", "objects": objects})
+        self.answer({"transfer": "basic", "objects": objects})
 
     def _commit(self, repository: str, lines: list[dict[str, Any]]) -> None:
         for line in lines:
@@ -92,10 +107,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.hub.files[f"{repository}/{value['path']}"] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
                 self.hub.files[f"{repository}/{value['path']}"] = self.hub.large[value["oid"]]
-        oid = "0" * 40
-        self._json({"commitUrl": f"{self.hub.base_url}/{repository}/commit/{oid}", "commitOid": oid})
+            elif line["key"] == "deletedFile":
+                del self.hub.files[f"{repository}/{value['path']}"]
+        self.hub.commits.append([line for line in lines if line["key"] != "header"])
+        oid = self.hub.commit
+        self.answer({"commitUrl": f"{self.hub.base_url}/{repository}/commit/{oid}", "commitOid": oid})
 
-    def _json(self, value: object, status: int = 200) -> None:
+    def answer(self, value: object, status: int = 200) -> None:
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -107,8 +125,14 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def taking_uploads() -> Iterator[UploadHub]:
     """A running server on a free port of this machine."""
-    hub = UploadHub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    with serving(UploadHub(), Handler) as hub:
+        yield hub
+
+
+@contextmanager
+def serving(hub: HubT, handler: type[Handler]) -> Iterator[HubT]:
+    """As `taking_uploads`, with a hub and a handler that do more."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"hub": hub}))
     server.daemon_threads, server.block_on_close = True, False
     hub.base_url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="upload-hub")

@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from llm_core.errors import BackendError, InputError
+from llm_core.errors import InputError
+from llm_core.hub_writes import told_plainly
 from llm_core.session import Task
 from llm_core.tasks.base import Request
 from llm_core.tasks.train.run import Trainings
@@ -85,30 +86,15 @@ def push(folder: Path, request: PublishRequest, endpoint: str | None = None) -> 
         BackendError: The Hub cannot be reached, or fails.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     token = request.token.get_secret_value().strip()
     if not token:
         raise InputError("token", "must not be empty")
     api = HfApi(endpoint=endpoint, token=token)
-    try:
+    with told_plainly():
         made = api.create_repo(request.repository, private=request.private, exist_ok=True)
         api.upload_folder(repo_id=made.repo_id, folder_path=folder, commit_message="Upload of a classifier")
-    except HFValidationError:
-        raise InputError("repository", "must be a name, or an owner and a name: letters, digits, - _ .") from None
-    except HfHubHTTPError as error:
-        raise _refused(error.response.status_code if error.response is not None else 0) from None
-    except Exception as error:  # of the HTTP client; it may quote the request, and with it the token
-        raise BackendError(f"the Hub could not be reached ({type(error).__name__})") from None
     return str(made)
-
-
-def _refused(status: int) -> InputError | BackendError:
-    if status == 401:
-        return InputError("token", "is not one that the Hub knows")
-    if status == 403:
-        return InputError("token", "may not write there: make one with write access to this repository")
-    return BackendError(f"the Hub answered with status {status}")
 
 
 def write_zip(folder: Path, file: Path) -> None:

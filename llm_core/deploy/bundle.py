@@ -1,0 +1,56 @@
+"""What goes up: an allow-list, so that no key, cache or test ever does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_core.deploy.requirements import space_requirements
+
+FILES = ("app.py", "README.md", "LICENSE", "CHANGELOG.md")
+FOLDERS = ("demos", "docs", "llm_core", "models", "recipes")
+SUFFIXES = frozenset(
+    ".bin .css .csv .docx .gguf .html .jpg .js .json .jsonl .md .model .pdf .png .po .py .safetensors .spm .srt .svg"
+    " .toml .tsv .txt .webp .woff2 .xlsx".split()
+)
+"""Kinds of files that the page is made of; a file of another kind stays here."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFile:
+    """One file of a Space."""
+
+    path: str
+    """In the Space, with forward slashes."""
+    content: Path | bytes
+    """A file here, or what was made for this Space."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
+
+def bundle(root: Path, hardware: str) -> list[BundleFile]:
+    """The files of a Space, in order of their paths.
+
+    Args:
+        root: The repository.
+        hardware: A flavour of the Hub's, such as ``"cpu-basic"``; decides what is installed.
+    """
+    files = [BundleFile(name, root / name) for name in FILES]
+    files += [BundleFile(path.relative_to(root).as_posix(), path) for name in FOLDERS for path in _below(root / name)]
+    files.append(BundleFile("requirements.txt", space_requirements(root, hardware).encode()))
+    return sorted(files, key=lambda file: file.path)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Files of allowed kinds; nothing hidden, no links, no caches."""
+    for path in folder.iterdir():
+        if path.name.startswith((".", "__pycache__")) or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _below(path)
+        elif path.suffix in SUFFIXES:
+            yield path

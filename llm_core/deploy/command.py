@@ -1,0 +1,75 @@
+"""``python -m llm_core deploy …``: the command line of this package."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from llm_core.errors import InputError
+from llm_core.settings import REPOSITORY_ROOT, Settings
+
+app = typer.Typer(no_args_is_help=True, help="Put the page on machines of others.")
+
+
+@app.callback()
+def deploy() -> None:
+    """Put the page on machines of others."""
+
+
+@app.command()
+def space(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Of the Space; made if it is not there.")],
+    hardware: Annotated[
+        str, typer.Option(help="cpu-basic, cpu-upgrade, zero-a10g, t4-small, l4x1, a10g-small, a100-large …")
+    ] = "cpu-basic",
+    private: Annotated[bool, typer.Option("--private", help="Only its owner sees it.")] = False,
+    sleep_time: Annotated[
+        int | None, typer.Option(min=60, help="Seconds without visitors until paid hardware sleeps.")
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Environment variable to pass on; repeatable.")
+    ] = None,
+    secret: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="As --variable, but nobody can read it there.")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Longest time for the build, in seconds.")] = 1800.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show files and calls; change nothing.")] = False,
+) -> None:
+    """Put the page on a Hugging Face Space, or bring it up to date there: one commit of what the page needs.
+
+    The token is LLM_CORE_HUB_TOKEN, or the one of `hf auth login` or HF_TOKEN; it needs write access.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    from llm_core.deploy import Deployment, SpaceOptions, bundle
+
+    settings = Settings()
+    options = SpaceOptions(
+        repository, hardware, private, sleep_time, _values(variable), _values(secret), wait_seconds=wait
+    )
+    files = bundle(REPOSITORY_ROOT, hardware)
+    token = settings.hub_token.get_secret_value() if settings.hub_token else get_token()
+    deployment = Deployment(options, files, HfApi(endpoint=settings.hub_endpoint, token=token or False), typer.echo)
+    if dry_run:
+        for file in files:
+            typer.echo(f"{file.size:>12,} {file.path}")
+        for words, _ in deployment.steps():
+            typer.echo(f"would {words}")
+    elif token is None:
+        raise InputError("token", "is missing: run hf auth login, or set HF_TOKEN")
+    else:
+        deployment.run()
+
+
+def _values(names: list[str] | None) -> dict[str, str]:
+    """Values of environment variables.
+
+    Raises:
+        InputError: One is not set.
+    """
+    missing = [name for name in names or () if name not in os.environ]
+    if missing:
+        raise InputError("variable", f"{missing[0]} is not set in this environment")
+    return {name: os.environ[name] for name in names or ()}

@@ -1,0 +1,84 @@
+"""What a Space installs, as one file.
+
+The Hub's builder sees ``requirements.txt`` and nothing beside it, so that ``-c constraints.txt`` would end the build
+("Could not open requirements file"). The constraints that count are therefore written out. It adds Gradio (of
+``sdk_version``) and ``spaces`` itself, in the same call of pip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Where torch comes without CUDA's libraries: 0.2 GB instead of several."""
+ZERO_GPU_TORCH = "2.11.0"
+"""The newest that ZeroGPU documents; the code runs on it and on the pinned one."""
+_ZERO_GPU_OPEN = frozenset({"setuptools"})
+"""Pinned here at versions that this torch does not take."""
+_TARGET = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_machine": "x86_64",
+    "platform_system": "Linux",
+    "python_full_version": "3.12.12",
+    "python_version": "3.12",
+    "sys_platform": "linux",
+}
+"""The machine of a Space; see ``python_version`` in the README's front matter."""
+
+
+def space_requirements(root: Path, hardware: str) -> str:
+    """The text of ``requirements.txt`` for a kind of hardware.
+
+    Args:
+        root: The repository, with its requirements and constraints.
+        hardware: ``cpu-…``: torch without CUDA; ``zero-…``: the torch of ZeroGPU; others: the pinned one, with CUDA.
+    """
+    wanted = _pins(root / "requirements.txt")
+    names = _needed(wanted) - (_ZERO_GPU_OPEN if hardware.startswith("zero-") else set())
+    pinned = [line for line in _pins(root / "constraints.txt") if canonicalize_name(Requirement(line).name) in names]
+    lines = [_for_hardware(line, hardware) for line in wanted]
+    head = [f"--extra-index-url {CPU_INDEX}"] if hardware.startswith("cpu-") else []
+    return "\n".join([*head, *lines, *pinned]) + "\n"
+
+
+def _for_hardware(line: str, hardware: str) -> str:
+    if Requirement(line).name != "torch":
+        return line
+    if hardware.startswith("cpu-"):
+        return f"{line}+cpu"
+    return f"torch=={ZERO_GPU_TORCH}" if hardware.startswith("zero-") else line
+
+
+def _pins(file: Path) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("-")]
+
+
+def _needed(wanted: Iterable[str]) -> set[str]:
+    """Names of all that `wanted` needs in turn on a Space, as the packages installed here say."""
+    waiting, seen = [Requirement(line) for line in wanted], set[str]()
+    while waiting:
+        one = waiting.pop()
+        if str(one) in seen:
+            continue
+        seen.add(str(one))
+        waiting += [need for need in _needs(one.name) if _holds(need, one.extras)]
+    return {canonicalize_name(Requirement(text).name) for text in seen}
+
+
+def _needs(name: str) -> list[Requirement]:
+    try:
+        return [Requirement(text) for text in metadata.requires(name) or ()]
+    except metadata.PackageNotFoundError:  # for another platform than this
+        return []
+
+
+def _holds(requirement: Requirement, extras: Iterable[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({**_TARGET, "extra": extra}) for extra in ("", *extras))

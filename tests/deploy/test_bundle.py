@@ -1,0 +1,60 @@
+"""What goes up on a Space: all that the page needs, nothing that is private, and one file of requirements."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from llm_core.deploy.bundle import FILES, FOLDERS, bundle
+from llm_core.settings import REPOSITORY_ROOT
+
+
+@pytest.fixture(scope="module")
+def paths() -> set[str]:
+    return {file.path for file in bundle(REPOSITORY_ROOT, "cpu-basic")}
+
+
+def test_every_tracked_file_of_the_page_goes_up(paths: set[str]) -> None:
+    if shutil.which("git") is None or not (REPOSITORY_ROOT / ".git").exists():
+        tracked = {"app.py", "demos/_page.py", "llm_core/catalog.toml", "models/qa-en/adapter_model.safetensors"}
+    else:
+        command = ["git", "ls-files", "-z", *FILES, *FOLDERS]
+        listed = subprocess.run(command, cwd=REPOSITORY_ROOT, capture_output=True, text=True, check=True).stdout
+        tracked = {path for path in listed.split("\0") if path and (REPOSITORY_ROOT / path).exists()}
+    assert tracked <= paths
+
+
+def test_nothing_private_and_nothing_of_development_goes_up(paths: set[str], tmp_path: Path) -> None:
+    assert not any(path.startswith(("tests/", ".", "tools/")) or "__pycache__" in path for path in paths)
+    assert "requirements-dev.txt" not in paths
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir()
+    for name in (*FILES, "requirements.txt", "constraints.txt", "demos/page.py"):
+        (tmp_path / name).write_text("")
+    for name in (".env", "demos/.env", "llm_core/key.pem", "models/model.pkl", "demos/page.pyc", "notes.md"):
+        (tmp_path / name).write_text("secret")
+    (tmp_path / "docs" / "link.md").symlink_to("/etc/hostname")
+    found = {file.path for file in bundle(tmp_path, "cpu-basic")}
+    assert found == {*FILES, "requirements.txt", "demos/page.py"}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "torch"),
+    [("cpu-basic", "==2.13.0+cpu"), ("zero-a10g", "==2.11.0"), ("t4-small", "==2.13.0"), ("l4x1", "==2.13.0")],
+)
+def test_requirements_are_one_file_of_exact_pins_for_the_hardware(hardware: str, torch: str) -> None:
+    content = next(file.content for file in bundle(REPOSITORY_ROOT, hardware) if file.path == "requirements.txt")
+    assert isinstance(content, bytes)
+    options = [line for line in content.decode().splitlines() if line.startswith("-")]
+    assert bool(options) == hardware.startswith("cpu-") and not any(line.startswith(("-c", "-r")) for line in options)
+    pins = [Requirement(line) for line in content.decode().splitlines() if not line.startswith("-")]
+    names = [pin.name.lower() for pin in pins]
+    assert len(set(names)) == len(names)
+    assert all([clause.operator for clause in pin.specifier] == ["=="] for pin in pins)
+    assert {pin.name: str(pin.specifier) for pin in pins}["torch"] == torch
+    assert {"starlette", "numpy", "tokenizers"} <= set(names), "what others need is pinned, too"
+    assert not {"pytest", "mypy", "playwright", "datasets"} & set(names), "tests do not run there"
