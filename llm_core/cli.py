@@ -140,14 +140,34 @@ def train(
     budget_minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Fit the schedule to this time, whatever the recipe's steps.")
     ] = None,
+    on: Annotated[
+        Literal["here", "hf-jobs"], typer.Option("--on", help="Where: on this machine, or on Hugging Face Jobs.")
+    ] = "here",
+    repo: Annotated[str, typer.Option(help="hf-jobs: OWNER/NAME on the Hub, for code and results.")] = "",
+    flavor: Annotated[str, typer.Option(help="hf-jobs: hardware, as a10g-small or a100x4.")] = "cpu-basic",
+    image: Annotated[str | None, typer.Option(help="hf-jobs: Docker image with uv in it.")] = None,
+    timeout: Annotated[str, typer.Option(help="hf-jobs: the job ends after this, as 30m or 4h.")] = "4h",
+    secret: Annotated[
+        list[str] | None, typer.Option(help="hf-jobs: environment variable to hand on as a secret; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="hf-jobs: print the files and the call only.")] = False,
 ) -> None:
     """Train a model as its recipe says; writes weights, card and measured scores."""
-    from llm_core.development import train_recipe
-    from llm_core.training.memory import keep_freed_memory
     from llm_core.training.recipe import load_recipe
 
-    keep_freed_memory()
     chosen = load_recipe(recipe, overrides or ())
+    if on == "hf-jobs":
+        from llm_core.training.hub_jobs import IMAGE, HubJob, named_secrets
+
+        options = ("--budget-minutes", f"{budget_minutes:g}") if budget_minutes else ()
+        secrets = named_secrets(secret or ())
+        job = HubJob(chosen, repo, flavor, image or IMAGE, timeout, data_dir, secrets, options)
+        typer.echo(job.as_json() if dry_run else job.submit(None, Settings().hub_endpoint))
+        return
+    from llm_core.development import train_recipe
+    from llm_core.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     told = train_recipe(chosen, data_dir, output, Settings(), resume=resume, budget_minutes=budget_minutes)
     typer.echo(told, nl=bool(told))
 

@@ -48,11 +48,12 @@ class EpochSampler(LengthGroupedSampler):
 
 
 class TokenBudgetSampler(Sampler[list[int]]):
-    """Batches that hold at most `max_tokens` tokens with padding, of as many rows as that allows.
+    """Steps of at most `max_tokens` tokens with padding, each cut into a micro-batch for every process.
 
-    Rows are sorted by length (chance decides among equals), cut into batches once, and the batches' order is drawn
-    anew each epoch, as in fairseq: each epoch has the same number of steps, which schedules and resuming need.
-    It is a batch sampler: ``DataLoader(rows, batch_sampler=TokenBudgetSampler(…))``.
+    Rows are sorted by length (chance decides among equals), cut into steps once, and the steps' order is drawn anew
+    each epoch, as in fairseq: each epoch has the same number of steps, which schedules and resuming need. Any number of
+    processes makes the same steps of the same rows. It is a batch sampler:
+    ``DataLoader(rows, batch_sampler=TokenBudgetSampler(…))``.
     """
 
     def __init__(
@@ -68,22 +69,28 @@ class TokenBudgetSampler(Sampler[list[int]]):
         """
         Args:
             lengths: Tokens of each row.
-            max_tokens: Upper bound of rows × longest row, padded.
+            max_tokens: Upper bound of rows × longest row, padded, in a step of all processes.
             seed: Of the order.
             multiple_of: Rows are padded to a multiple of this.
-            processes: The number of batches is made a multiple of it by halving the largest, so that all processes
-                make as many steps; accelerate then deals the batches out.
+            processes: Micro-batches of a step, of as many rows or one fewer; accelerate deals them out. The longest
+                rows are left out where they are too few to give each process one.
             followers: Told of each epoch too.
-            short_first: So many batches at the beginning of the first epoch are of the shorter half.
+            short_first: So many steps at the beginning of the first epoch are of the shorter half.
 
         Raises:
-            InputError: A row alone is over the budget, or the rows are too few to give each process as many batches.
+            InputError: A row alone is over a process's share of the budget, or the rows make no step.
         """
         self.seed, self.epoch, self.followers, self.short_first = seed, 0, tuple(followers), short_first
+        self.processes = processes
         padded = -(-np.asarray(lengths, dtype=np.int64) // multiple_of) * multiple_of
-        if len(padded) and padded.max() > max_tokens:
-            raise InputError("max_tokens", f"must be at least {padded.max()}, the longest row padded", max_tokens)
-        self.batches = _evened(_cut(padded, max_tokens, seed), processes)
+        if len(padded) and padded.max() > max_tokens // processes:
+            rule = f"must be at least {padded.max() * processes}, the longest row padded"
+            raise InputError(
+                "max_tokens", rule + (f", for each of {processes} processes" if processes > 1 else ""), max_tokens
+            )
+        self.steps = [step for step in _cut(padded, max_tokens, seed) if len(step) >= processes]
+        if len(padded) and not self.steps:
+            raise InputError("processes", f"{len(padded)} rows are too few for", processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Called by accelerate before each epoch."""
@@ -92,36 +99,30 @@ class TokenBudgetSampler(Sampler[list[int]]):
             follower.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
-        return len(self.batches)
+        """Micro-batches of an epoch, over all processes."""
+        return len(self.steps) * self.processes
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Row indices of each batch."""
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.batches))
+        """Row indices of each micro-batch."""
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.steps))
         if self.epoch == 0:
-            early = order[order < len(self.batches) // 2][: self.short_first]  # the batches are of rising length
+            early = order[order < len(self.steps) // 2][: self.short_first]  # the steps are of rising length
             order = np.concatenate([early, order[~np.isin(order, early)]])
-        return (self.batches[place] for place in order)
+        return (share for place in order for share in cut_evenly(self.steps[place], self.processes))
+
+
+def cut_evenly(rows: Sequence[int], count: int) -> Iterator[list[int]]:
+    """So many parts, in order, whose sizes differ by one at most."""
+    return (list(rows[part * len(rows) // count : (part + 1) * len(rows) // count]) for part in range(count))
 
 
 def _cut(padded: np.ndarray, max_tokens: int, seed: int) -> list[list[int]]:
-    """Batches of rising length: the last row of each is its longest."""
+    """Steps of rising length: the last row of each is its longest."""
     chance = np.random.default_rng(seed).permutation(len(padded))
-    batches: list[list[int]] = []
+    steps: list[list[int]] = []
     for row in chance[np.argsort(padded[chance], kind="stable")].tolist():
-        if batches and (len(batches[-1]) + 1) * padded[row] <= max_tokens:
-            batches[-1].append(row)
+        if steps and (len(steps[-1]) + 1) * padded[row] <= max_tokens:
+            steps[-1].append(row)
         else:
-            batches.append([row])
-    return batches
-
-
-def _evened(batches: list[list[int]], processes: int) -> list[list[int]]:
-    rows, wanted = sum(map(len, batches)), -(-len(batches) // processes) * processes
-    if wanted > rows:
-        raise InputError("processes", f"{rows} rows are too few to make {wanted} batches for", processes)
-    while len(batches) % processes:
-        largest = batches.pop(max(range(len(batches)), key=lambda place: len(batches[place])))
-        half = len(largest) // 2
-        batches += [largest[:half], largest[half:]]
-    return batches
+            steps.append([row])
+    return steps

@@ -51,18 +51,25 @@ class LayerCache:
             self.memory = self.memory[0][rows], self.memory[1][rows]
 
 
-class KeyValueCache(list[LayerCache]):
-    """One `LayerCache` a decoder layer; see there for `capacity`."""
+class KeyValueCache:
+    """One `LayerCache` a decoder layer; see there for `capacity`.
+
+    No list: FSDP2 copies lists among a model's arguments to cast the tensors in them.
+    """
 
     def __init__(self, layers: int, capacity: int | None = None) -> None:
-        super().__init__(LayerCache(capacity) for _ in range(layers))
+        self.layers = [LayerCache(capacity) for _ in range(layers)]
+
+    def __getitem__(self, layer: int) -> LayerCache:
+        """Of one decoder layer."""
+        return self.layers[layer]
 
     @property
     def length(self) -> int:
         """Tokens held."""
-        return self[0].length
+        return self.layers[0].length
 
     def reorder(self, rows: Tensor, memory: bool = True) -> None:
         """See `LayerCache.reorder`."""
-        for layer in self:
+        for layer in self.layers:
             layer.reorder(rows, memory)

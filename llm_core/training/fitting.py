@@ -139,12 +139,11 @@ class Fit:
         return objective, train, stored(objective, mixture.validation(), tokens / "validation.arrow"), place
 
     def _checkpoint(self, args: TrainingArguments, folder: Path) -> Path | None:
-        processes = process_count()
         if args.process_index == 0:
-            checkpoints.clear(folder, processes, self.resume)
-        if processes > 1:
+            checkpoints.clear(folder, self.resume)
+        if process_count() > 1:
             torch.distributed.barrier()
-        return checkpoints.newest(folder, processes)
+        return checkpoints.newest(folder)
 
     def _plan(self, train: FeatureSet, folder: Path, checkpoint: Path | None) -> Plan:
         optim = self.recipe.optim

@@ -11,17 +11,43 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
+from llm_core.errors import InputError
 from llm_core.training.recipe import Recipe
 
-RECIPE, ENVIRONMENT = "recipe.toml", "environment.json"
+RECIPE, ENVIRONMENT, LOCK = "recipe.toml", "environment.json", "training.lock"
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "safetensors", "tokenizers", "sentencepiece", "numpy")
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other trainings out of a run folder; a process that dies lets go of it.
+
+    Args:
+        folder: Made if missing.
+
+    Raises:
+        InputError: Another training is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError("run folder", f"another training is running in {folder}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def recipe_toml(recipe: Recipe) -> str:

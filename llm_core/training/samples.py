@@ -95,13 +95,13 @@ def greedy(model: CausalLM | Seq2SeqLM, ids: torch.Tensor, room: int) -> Iterato
     """The most probable token, again and again.
 
     Not `inference.generate`: that runs in torch's inference mode, which a model in training, perhaps sharded, must not.
+    A sharded model has its weights only inside its own `forward`, so the encoder runs again for each token.
     """
-    cache = KeyValueCache(model.config.decoder_layers)
-    memory = model.transformer.encode(ids) if isinstance(model, Seq2SeqLM) else None
-    fresh = ids if memory is None else torch.full_like(ids[:, :1], model.config.decoder_start_token_id or 0)
+    cache, translates = KeyValueCache(model.config.decoder_layers), isinstance(model, Seq2SeqLM)
+    fresh = torch.full_like(ids[:, :1], model.config.decoder_start_token_id or 0) if translates else ids
     for _ in range(room):
-        if isinstance(model, Seq2SeqLM):
-            logits = model(ids, decoder_input_ids=fresh, memory_BSD=memory, cache=cache, last_only=True)
+        if translates:
+            logits = model(ids, decoder_input_ids=fresh, cache=cache, last_only=True)
         else:
             logits = model(fresh, cache=cache, last_only=True)
         fresh = logits[:, -1].argmax(-1, keepdim=True)

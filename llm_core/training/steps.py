@@ -12,6 +12,8 @@ from typing import Protocol
 
 from torch.utils.data import Sampler
 
+from llm_core.data.batches import cut_evenly
+
 
 class Ordered(Protocol):
     """An order of rows."""
@@ -52,13 +54,21 @@ class StepBatches(Sampler[list[int]]):
 
     def _count(self, rows: int) -> int:
         """Micro-batches of a step; fewer rows than processes make none, and are left out."""
-        count = math.ceil(math.ceil(rows / self.micro_batch) / self.processes) * self.processes
+        count = batches_a_step(rows, self.micro_batch, self.processes) * self.processes
         return count if count <= rows else 0
 
     def _cut(self, rows: Sequence[int]) -> Iterator[list[int]]:
-        count = self._count(len(rows))
-        for number in range(count):
-            yield list(rows[number * len(rows) // count : (number + 1) * len(rows) // count])
+        return cut_evenly(rows, self._count(len(rows)))
+
+
+def rows_at_once(step_rows: int, micro_batch: int, processes: int) -> int:
+    """Rows that a process computes at once: at most its share of a step."""
+    return min(micro_batch, math.ceil(step_rows / processes))
+
+
+def batches_a_step(step_rows: int, micro_batch: int, processes: int) -> int:
+    """Micro-batches of a step in each process."""
+    return math.ceil(math.ceil(step_rows / micro_batch) / processes)
 
 
 def steps_of(batches: int, accumulation: int, processes: int) -> int:

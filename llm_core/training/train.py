@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from llm_core.training.export import WHOLE, save_model
 from llm_core.training.fitting import Fit, Fitted
 from llm_core.training.measure import CALIBRATION_FILE, Measure
 from llm_core.training.recipe import Recipe
-from llm_core.training.run_folder import hardware
+from llm_core.training.run_folder import alone_in, hardware
 from llm_core.training.scrutiny import Scrutiny, scrutinise
 from llm_core.training.trainer import process_rank
 
@@ -63,30 +64,38 @@ def train(
         budget_minutes: Make the learning rate reach zero when the time is up, whatever the recipe's number of steps.
 
     Raises:
-        InputError: A data row is malformed, or the recipe does not fit data or base.
+        InputError: A data row is malformed, the recipe does not fit data or base, or another training is in the folder.
         ModelUnavailableError: A data set is not to be had.
     """
     began = time.monotonic()
     work = work_dir or Path("runs") / recipe.name
-    fitted = Fit(recipe, base_dir, data_dir, work, resume, budget_minutes).run()
-    scores: list[Score] = []
-    if process_rank() == 0:
-        for file in work.rglob(curve.FILE):
-            curve.draw(curve.read_curve(file), file.with_suffix(".png"))
-        save_model(recipe, fitted, base_dir, output_dir)
-        measure = Measure(recipe, base_dir, data_dir, output_dir, fitted.folder / WHOLE)
-        scores = measure.scores()
-        found = scrutinise(recipe, output_dir, base_dir, data_dir)
-        further = {"baselines": found.baselines, "robustness": found.robustness} if found else {}
-        about = {"model": recipe.name, "base": recipe.base, "negation_pairs": found.negation if found else None}
-        write_scores(output_dir / SCORES_FILE, scores, packages=MEASURED_WITH, further=further, **about)
-        if recipe.samples is not None:
-            for name in (sample_file.FILE, curve.FILE):
-                shutil.copyfile(fitted.folder / name, output_dir / name)
-        run = _run(fitted, work, output_dir, measure.outputs, found)
-        (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
+    first = process_rank() == 0
+    with alone_in(work) if first else nullcontext():
+        fitted = Fit(recipe, base_dir, data_dir, work, resume, budget_minutes).run()
+        scores = _exported(recipe, fitted, base_dir, data_dir, work, output_dir) if first else []
     seconds = time.monotonic() - began
     return TrainReport(output_dir, tuple(scores), _shipped_bytes(output_dir), fitted.steps, fitted.tokens, seconds)
+
+
+def _exported(
+    recipe: Recipe, fitted: Fitted, base_dir: Path | None, data_dir: Path | None, work: Path, output_dir: Path
+) -> list[Score]:
+    """Writes and measures what ships."""
+    for file in work.rglob(curve.FILE):
+        curve.draw(curve.read_curve(file), file.with_suffix(".png"))
+    save_model(recipe, fitted, base_dir, output_dir)
+    measure = Measure(recipe, base_dir, data_dir, output_dir, fitted.folder / WHOLE)
+    scores = measure.scores()
+    found = scrutinise(recipe, output_dir, base_dir, data_dir)
+    further = {"baselines": found.baselines, "robustness": found.robustness} if found else {}
+    about = {"model": recipe.name, "base": recipe.base, "negation_pairs": found.negation if found else None}
+    write_scores(output_dir / SCORES_FILE, scores, packages=MEASURED_WITH, further=further, **about)
+    if recipe.samples is not None:
+        for name in (sample_file.FILE, curve.FILE):
+            shutil.copyfile(fitted.folder / name, output_dir / name)
+    run = _run(fitted, work, output_dir, measure.outputs, found)
+    (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
+    return scores
 
 
 def _run(

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from accelerate import DistributedType, FullyShardedDataParallelPlugin, PartialState
+from accelerate.utils import parse_flag_from_env
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
@@ -27,8 +28,10 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
 from llm_core.data.batches import EpochSampler, FollowsEpoch, TokenBudgetSampler
 from llm_core.data.collators import IGNORED
+from llm_core.errors import InputError
 from llm_core.model.heads import Model
-from llm_core.training.checkpoints import STATE
+from llm_core.training import sharding
+from llm_core.training.checkpoints import STATE, WEIGHTS
 from llm_core.training.features import FeatureSet
 from llm_core.training.loss import summed_loss
 from llm_core.training.objectives import Objective
@@ -36,8 +39,10 @@ from llm_core.training.progress import EpochDraws
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import Optim
 from llm_core.training.schedule import UNKNOWN_LAST, Plan
-from llm_core.training.steps import StepBatches, steps_of
+from llm_core.training.steps import StepBatches, batches_a_step, rows_at_once, steps_of
 
+PATIENCE_SECONDS = 6 * 3600
+"""The other processes wait so long for the first one, which tokenises the data."""
 LOADER_WORKERS = 4
 """Processes that make batches while an accelerator computes; it would wait for one alone."""
 
@@ -88,8 +93,8 @@ class CoreTrainer(Trainer):
         """As the Trainer's. accelerate turns FSDP on for accelerators only; gloo shards among CPUs as well."""
         super().create_accelerator_and_postprocess()
         state = self.accelerator.state
-        if self.optim.fsdp and state.distributed_type == DistributedType.MULTI_CPU:
-            plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args)
+        if is_sharding(self.optim) and state.distributed_type == DistributedType.MULTI_CPU:
+            plugin = FullyShardedDataParallelPlugin(**self.args.fsdp_plugin_args or {})
             if self.args.bf16:
                 plugin.set_mixed_precision("bf16")
             state.distributed_type = PartialState._shared_state["distributed_type"] = DistributedType.FSDP
@@ -143,6 +148,26 @@ class CoreTrainer(Trainer):
         best = self.state.best_model_checkpoint if self.optim.patience is not None else None
         self._load_from_checkpoint(best or str(checkpoint))
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        checkpoint = Path(resume_from_checkpoint)
+        if sharding.is_sharded(checkpoint) == self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            sharding.load_model(checkpoint, self.model if model is None else model)
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or sharding.is_sharded(Path(checkpoint)) == self.is_fsdp_enabled:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        else:
+            sharding.load_optimizer(Path(checkpoint), self.model, self.optimizer, self.lr_scheduler)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()  # the state, which makes a checkpoint whole, is written next
+
     @torch.no_grad()
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
         """``eval_loss`` (nats a label) and ``eval_accuracy`` (share of labels guessed), over all processes."""
@@ -170,7 +195,7 @@ class CoreTrainer(Trainer):
             model: Any = self.model
             state = model.state_dict() if state_dict is None else state_dict
             tensors = {name: tensor.contiguous() for name, tensor in state.items()}
-            save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+            save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def tokens_in(batch: Mapping[str, Any]) -> int:
@@ -193,8 +218,9 @@ def train_batches(
     """
     processes = process_count()
     if optim.batch_tokens is not None:
-        budget, early = optim.batch_tokens // processes, optim.short_first * processes
-        return TokenBudgetSampler(lengths, budget, seed, 8, processes, followers, early)
+        return TokenBudgetSampler(lengths, optim.batch_tokens, seed, 8, processes, followers, optim.short_first)
+    if optim.batch_size < processes:
+        raise InputError("optim.batch_size", f"must be at least the number of processes, {processes}", optim.batch_size)
     order = EpochSampler(seed, optim.batch_size, list(lengths), followers)
     return StepBatches(order, optim.batch_size, micro_batch(optim), processes)
 
@@ -205,13 +231,13 @@ def steps_per_epoch(lengths: Sequence[int], optim: Optim) -> int:
 
 
 def micro_batch(optim: Optim) -> int:
-    """Rows that a process computes at once: at most its share of a step."""
-    return min(optim.micro_batch, max(1, optim.batch_size // process_count()))
+    """Rows that a process computes at once."""
+    return rows_at_once(optim.batch_size, optim.micro_batch, process_count())
 
 
 def accumulation(optim: Optim) -> int:
     """Micro-batches of a step in each process."""
-    return 1 if optim.batch_tokens else max(1, optim.batch_size // (micro_batch(optim) * process_count()))
+    return 1 if optim.batch_tokens else batches_a_step(optim.batch_size, micro_batch(optim), process_count())
 
 
 def process_count() -> int:
@@ -264,13 +290,19 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         dataloader_pin_memory=cuda,
         ddp_backend="gloo" if processes > 1 and not cuda else None,
         ddp_find_unused_parameters=False,
+        ddp_timeout=PATIENCE_SECONDS,
         accelerator_config={"even_batches": False},  # ours are even already
         **_sharding(optim),
     )
 
 
+def is_sharding(optim: Optim) -> bool:
+    """Whether several processes share one model: by the recipe, or by accelerate's own settings."""
+    return optim.fsdp or parse_flag_from_env("ACCELERATE_USE_FSDP")
+
+
 def _sharding(optim: Optim) -> dict[str, Any]:
-    if not optim.fsdp:
+    if not optim.fsdp or process_count() == 1:
         return {}
-    wrapped = {"version": 2, "transformer_layer_cls_to_wrap": ["Block"], "state_dict_type": "FULL_STATE_DICT"}
+    wrapped = {"version": 2, "transformer_layer_cls_to_wrap": ["Block"], "state_dict_type": "SHARDED_STATE_DICT"}
     return {"fsdp": True, "fsdp_config": wrapped}

@@ -51,16 +51,32 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert list(sampler) == first
 
 
-@given(lengths=LENGTHS, budget=st.integers(64, 400), processes=st.integers(1, 4), epoch=st.integers(0, 3))
+@given(lengths=LENGTHS, budget=st.integers(256, 800), processes=st.integers(1, 4), epoch=st.integers(0, 3))
 def test_budgets_hold_and_no_row_is_lost(lengths: list[int], budget: int, processes: int, epoch: int) -> None:
-    lengths = lengths[: len(lengths) // processes * processes]  # else the rows may be too few, see below
+    lengths = lengths if len(lengths) >= processes else []  # else they are too few, see below
     sampler = TokenBudgetSampler(lengths, budget, 0, processes=processes)
     sampler.set_epoch(epoch)
     batches = list(sampler)
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    assert all(len(batch) * -(-max(lengths[row] for row in batch) // 8) * 8 <= budget for batch in batches)
-    assert len(batches) == len(sampler)
-    assert len(batches) % processes == 0
+    rows = [row for batch in batches for row in batch]
+    left = sorted(set(range(len(lengths))) - set(rows))
+    assert len(rows) == len(set(rows)) and len(left) < processes
+    assert not left or min(lengths[row] for row in left) > max(map(lengths.__getitem__, rows)) - 8
+    steps = [batches[start : start + processes] for start in range(0, len(batches), processes)]
+    assert all(
+        sum(map(len, step)) * -(-max(lengths[row] for row in sum(step, [])) // 8) * 8 <= budget for step in steps
+    )
+    assert all(0 < min(map(len, step)) >= max(map(len, step)) - 1 for step in steps)
+    assert len(batches) == len(sampler) == len(steps) * processes
+
+
+def test_any_number_of_processes_makes_the_same_budget_steps() -> None:
+    lengths = [random.Random(7).randint(1, 64) for _ in range(60)]
+
+    def steps(processes: int) -> list[list[int]]:
+        batches = list(TokenBudgetSampler(lengths, 256, 0, processes=processes))
+        return [sum(batches[start : start + processes], []) for start in range(0, len(batches), processes)]
+
+    assert steps(1) == steps(2) == steps(4)
 
 
 def test_budget_batches_come_in_another_order_each_epoch() -> None:
@@ -76,20 +92,22 @@ def test_budget_batches_come_in_another_order_each_epoch() -> None:
 @pytest.mark.parametrize("even", [True, False])
 def test_accelerate_deals_budget_batches_out_without_loss(even: bool) -> None:
     lengths = [random.Random(0).randint(1, 64) for _ in range(101)]
-    sampler = TokenBudgetSampler(lengths, 128, 0, processes=3)
+    sampler = TokenBudgetSampler(lengths, 384, 0, processes=3)
     shares = [list(BatchSamplerShard(sampler, 3, rank, even_batches=even)) for rank in range(3)]
     assert len({len(share) for share in shares}) == 1
     assert sorted(row for share in shares for batch in share for row in batch) == list(range(101))
 
 
 def test_too_few_rows_for_the_processes_are_refused() -> None:
-    with pytest.raises(InputError, match="processes: 4 rows are too few to make 6 batches for .got 3."):
-        TokenBudgetSampler([64] * 4, 64, 0, processes=3)
+    with pytest.raises(InputError, match="processes: 2 rows are too few for .got 3."):
+        TokenBudgetSampler([64] * 2, 192, 0, processes=3)
 
 
 def test_a_row_over_the_budget_is_refused() -> None:
     with pytest.raises(InputError, match="max_tokens: must be at least 72, the longest row padded"):
         TokenBudgetSampler([5, 65], 64, 0)
+    with pytest.raises(InputError, match="max_tokens: must be at least 144, .*for each of 2 processes"):
+        TokenBudgetSampler([5, 65], 143, 0, processes=2)
 
 
 class _Rows(torch.utils.data.Dataset[dict[str, list[int]]]):
@@ -182,13 +200,13 @@ def test_short_rows_come_first_in_the_first_epoch_only() -> None:
     lengths = [length for length in range(8, 72, 8) for _ in range(16)]
     sampler = TokenBudgetSampler(lengths, 64, seed=3, short_first=5)
     half = len(sampler) // 2
-    longest_short = max(lengths[row] for batch in sampler.batches[:half] for row in batch)
+    longest_short = max(lengths[row] for batch in sampler.steps[:half] for row in batch)
 
     def longest() -> list[int]:
         return [max(lengths[row] for row in batch) for batch in sampler]
 
     first = longest()
     assert max(first[:5]) <= longest_short < max(first[5:])
-    assert sorted(first) == sorted(max(lengths[row] for row in batch) for batch in sampler.batches), "none is lost"
+    assert sorted(first) == sorted(max(lengths[row] for row in batch) for batch in sampler.steps), "none is lost"
     sampler.set_epoch(1)
     assert max(longest()[:5]) > longest_short, "later epochs are mixed from the start"

@@ -1,6 +1,7 @@
 """A server that takes uploads as the Hub does: create a repository, ask how to upload, large files, one commit.
 
-Only what ``huggingface_hub`` needs for `create_repo` and `upload_folder`, with one valid token.
+It takes jobs, too, and keeps what was asked. Only what ``huggingface_hub`` needs for `create_repo`, `upload_folder`,
+`CommitScheduler` and `run_job`, with one valid token.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class UploadHub:
     """By ``repository/path``."""
     large: dict[str, bytes] = field(default_factory=dict)
     """By SHA-256."""
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    """What was asked to run, with the ``namespace``."""
     commits: list[list[dict[str, Any]]] = field(default_factory=list)
     """What each changed, as it came."""
 
@@ -68,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._large(json.loads(body))
         if match := re.fullmatch(r"/api/(?:models|spaces|datasets)/(.+)/commit/main", self.path):
             return self._commit(match[1], [json.loads(line) for line in body.decode().splitlines()])
+        if match := re.fullmatch(r"/api/jobs/([^/]+)", self.path):
+            return self._run_job(match[1], json.loads(body))
         self.answer({"error": self.path}, 404)
 
     def do_GET(self) -> None:
@@ -113,7 +118,17 @@ class Handler(BaseHTTPRequestHandler):
         oid = self.hub.commit
         self.answer({"commitUrl": f"{self.hub.base_url}/{repository}/commit/{oid}", "commitOid": oid})
 
+    def _run_job(self, namespace: str, asked: dict[str, Any]) -> None:
+        if asked["flavor"] not in ("cpu-basic", "a100x4"):
+            return self.answer({"error": "Invalid flavor"}, 400)
+        self.hub.jobs.append({**asked, "namespace": namespace})
+        owner = {"id": "2", "name": namespace, "type": "user"}
+        kept = {name: value for name, value in asked.items() if name != "secrets"}
+        status = {"stage": "SCHEDULING", "message": None}
+        self.answer({**kept, "id": "687f", "createdAt": "2026-01-01T00:00:00.000Z", "owner": owner, "status": status})
+
     def answer(self, value: object, status: int = 200) -> None:
+        """JSON."""
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

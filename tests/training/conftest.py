@@ -154,7 +154,7 @@ _SCRATCH: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scratch() -> Scratch:
     """Makes recipes from scratch: ``scratch("causal_lm", optim={...}, infilling={})``; 12 steps in two epochs."""
 

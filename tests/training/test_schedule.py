@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llm_core.training.schedule import Plan
-from llm_core.training.steps import StepBatches, steps_of
+from llm_core.training.steps import StepBatches, batches_a_step, rows_at_once, steps_of
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,9 @@ def test_estimates_bend_the_schedule_without_a_jump(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 16, 17, 40, 41])
-@pytest.mark.parametrize(("micro", "processes"), [(8, 1), (4, 1), (4, 2), (2, 4)])
+@pytest.mark.parametrize(("micro", "processes"), [(8, 1), (4, 1), (4, 2), (2, 4), (8, 3)])
 def test_every_row_is_in_one_batch_and_processes_have_as_many(rows: int, micro: int, processes: int) -> None:
+    micro = rows_at_once(16, micro, processes)
     batches = StepBatches(range(rows), step_rows=16, micro_batch=micro, processes=processes)
     found = list(batches)
     assert len(found) == len(batches) and len(found) % processes == 0
@@ -47,4 +48,4 @@ def test_every_row_is_in_one_batch_and_processes_have_as_many(rows: int, micro: 
     left = rows % 16
     assert [row for batch in found for row in batch] == list(range(rows - (left if left < processes else 0)))
     wanted = rows // 16 + (left >= processes and left > 0)
-    assert steps_of(len(found), 16 // (micro * processes), processes) == max(1, wanted)
+    assert steps_of(len(found), batches_a_step(16, micro, processes), processes) == max(1, wanted)

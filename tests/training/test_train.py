@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from llm_core.data.loaders import load_rows
+from llm_core.errors import InputError
 from llm_core.evaluation.coverage import read_coverage
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.scores import read_scores
@@ -20,6 +21,7 @@ from llm_core.training.export import load_model, open_predictor, save_model
 from llm_core.training.fitting import Fitted
 from llm_core.training.objectives import objective_for
 from llm_core.training.recipe import Recipe
+from llm_core.training.run_folder import alone_in
 from llm_core.training.train import train
 from llm_core.training.tuning import from_base, trainable
 from llm_core.training.vocabulary import open_tokenizer
@@ -29,6 +31,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 
 def _changed(recipe: Recipe, part: str, **values: Any) -> Recipe:
     return recipe.model_copy(update={part: getattr(recipe, part).model_copy(update=values)})
+
+
+def test_a_run_folder_takes_one_training_at_a_time(
+    classifier: Recipe, base_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    places = {"base_dir": base_dir, "data_dir": data_dir, "output_dir": tmp_path / "out", "work_dir": tmp_path / "run"}
+    with alone_in(tmp_path / "run"), pytest.raises(InputError, match="run folder: another training is running"):
+        train(classifier, **places)
+    with alone_in(tmp_path / "run"):
+        pass
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_classifier_ships_and_loads_by_plain_peft(
