@@ -93,6 +93,17 @@ class Score(_Entry):
         return f"{self.title or self.data}: {metric} {self.value:.3f}"
 
 
+class Price(_Entry):
+    """What the owner of the page pays for a million tokens."""
+
+    read: float = Field(ge=0, allow_inf_nan=False)
+    """Tokens of prompts."""
+    written: float = Field(ge=0, allow_inf_nan=False)
+    """Tokens of answers."""
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    """ISO 4217."""
+
+
 class ModelSpec(_Entry):
     """One catalogue entry."""
 
@@ -100,12 +111,12 @@ class ModelSpec(_Entry):
     title: str
     summary: str
     """One sentence for visitors: what it is good at and what not."""
-    tier: Literal["embedded", "hub"]
+    tier: Literal["embedded", "hub", "remote"]
     tasks: tuple[TaskName, ...]
     """Empty for a model that is there for others to adapt."""
     languages: tuple[str, ...] = Field(min_length=1)
     """ISO 639-1 codes; ``code`` for programming languages."""
-    backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2", "own"]
+    backend: Literal["echo", "transformers", "llama_cpp", "ctranslate2", "own", "remote"]
     head: Literal[
         "embedding",
         "masked_lm",
@@ -119,13 +130,14 @@ class ModelSpec(_Entry):
     """SPDX identifier, or the name of the terms."""
     training_data_licence: str = ""
     """Set when what it was trained on limits its use, in words for visitors."""
-    parameters: int = Field(gt=0)
+    parameters: int = Field(ge=0)
+    """0 only where the owner of a remote model does not say."""
     context_length: int = Field(gt=0)
     """In tokens."""
-    memory_bytes: int = Field(gt=0)
-    """Measured once loaded, in bytes."""
-    download_bytes: int = Field(gt=0)
-    """Size of its own files, in bytes."""
+    memory_bytes: int = Field(ge=0)
+    """Measured once loaded, in bytes; 0 only for a remote model."""
+    download_bytes: int = Field(ge=0)
+    """Size of its own files, in bytes; 0 only for a remote model."""
     base: str | None = None
     """Id of the entry this one adapts (LoRA)."""
     labels: tuple[str, ...] = ()
@@ -142,11 +154,21 @@ class ModelSpec(_Entry):
     wheel: WheelSource | None = None
     files: tuple[FileSpec, ...] = ()
     scores: tuple[Score, ...] = ()
+    price: Price | None = None
+    """Set by the owner of the page, in the file of remote models."""
+    continues: bool = True
+    """Of a decoder: whether an answer can be begun for it."""
+    serves_schemas: bool = False
+    """Of a remote model: whether its servers hold an answer to a JSON schema or a grammar when asked to."""
 
     @model_validator(mode="after")
     def _sources_are_pinned(self) -> ModelSpec:
-        if self.backend != "echo" and not (self.local or self.hub or self.wheel):
+        if self.has_files and not (self.local or self.hub or self.wheel):
             raise ValueError("needs a source: local, hub or wheel")
+        if (self.tier == "remote") != (self.backend == "remote"):
+            raise ValueError("tier and backend are both remote, or neither is")
+        if self.backend != "remote" and not (self.parameters and self.memory_bytes and self.download_bytes):
+            raise ValueError("parameters, memory_bytes and download_bytes must be greater than 0")
         if (self.local or self.wheel) and not self.files:
             raise ValueError("local and wheel sources need files with SHA-256")
         if self.head in LABELLED_HEADS and len(self.labels) < 2:
@@ -155,8 +177,13 @@ class ModelSpec(_Entry):
 
     @property
     def follows_schemas(self) -> bool:
-        """Whether a decoder can be held to a JSON schema."""
-        return self.backend == "llama_cpp"
+        """Whether a decoder can be held to a JSON schema or a grammar."""
+        return self.backend == "llama_cpp" or self.serves_schemas
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is something to load."""
+        return self.backend not in ("echo", "remote")
 
 
 class Catalog(Mapping[str, ModelSpec]):

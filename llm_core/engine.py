@@ -8,12 +8,13 @@ backends only by their protocols.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import importlib
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -39,7 +40,15 @@ from llm_core.backends.base import (
 )
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
-from llm_core.errors import BackendError, InputError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
+from llm_core.endpoints import RemoteModels, load_endpoints
+from llm_core.errors import (
+    BackendError,
+    InputError,
+    LlmCoreError,
+    ModelUnavailableError,
+    NoAnswerError,
+    OutOfMemoryError,
+)
 from llm_core.hardware import default_device, device_memory_bytes
 from llm_core.observation import Observer, Watch
 from llm_core.residency import Residency
@@ -60,6 +69,16 @@ class _RunsMany(Protocol):
     """A task that serves many requests with one call of its model."""
 
     def run_many(self, session: Any, requests: Sequence[Any]) -> list[Any]: ...
+
+
+class _ServesElsewhere(Backend, Protocol):
+    """A runtime whose models are on other machines."""
+
+    def availability(self, spec: ModelSpec) -> Availability: ...
+
+    def slots(self, spec: ModelSpec) -> int: ...
+
+    def close(self) -> None: ...
 
 
 class Engine:
@@ -85,9 +104,10 @@ class Engine:
         self._lent_files: dict[str, ModelFiles] = {}
         self._residency = Residency(self._open, settings.memory_budget_bytes)
         self._batcher = MicroBatcher(self._residency.free_idle)
-        self._admission = Admission(
-            max_waiting=settings.max_waiting, max_waiting_per_client=settings.max_waiting_per_client
-        )
+        self._admission = self._queue()
+        self._elsewhere: dict[str, Admission] = {}
+        """Queues of remote models, by id: they wait for no device of this machine."""
+        self._elsewhere_lock = threading.Lock()
 
     @functools.cached_property
     def device(self) -> str:
@@ -96,6 +116,8 @@ class Engine:
 
     def availability(self, spec: ModelSpec) -> Availability:
         """Whether an entry can be had here, and if not, why and what would help."""
+        if spec.tier == "remote":
+            return self._remote.availability(spec)
         return Availability(True, present=True) if spec.id in self._lent_files else self._weights.availability(spec)
 
     def files(self, spec: ModelSpec) -> ModelFiles:
@@ -128,7 +150,8 @@ class Engine:
     @property
     def load(self) -> tuple[int, int]:
         """How many requests (run, wait)."""
-        return self._admission.load
+        loads = [queue.load for queue in (self._admission, *list(self._elsewhere.values()))]
+        return sum(running for running, _ in loads), sum(waiting for _, waiting in loads)
 
     def resident(self) -> dict[str, LoadedModel]:
         """Models in memory, by id."""
@@ -144,8 +167,8 @@ class Engine:
         Args:
             task: What to do.
             request: Its validated request.
-            model_id: An entry's id, or ``"auto"`` for the first that is available: on a GPU the Hub tier first,
-                otherwise the embedded tier, and then Hub models only when they are on this machine already.
+            model_id: An entry's id, or ``"auto"`` for the first that is available: the remote tier first; then on a GPU
+                the Hub tier, otherwise the embedded tier, and Hub models only when they are on this machine already.
             client: Whose request it is; see `lend`.
 
         Raises:
@@ -180,7 +203,8 @@ class Engine:
         Args:
             task: What to do.
             request: Its validated request.
-            model_id: As in `resolve`.
+            model_id: As in `resolve`; with ``"auto"``, a remote model that does not answer is replaced by the best of
+                the other tiers, and `RunStats.instead_of` says so.
             client: Whose request it is, for fairness and for models of its own.
             cancel: Withdraws the request from another thread. Closing the iterator withdraws it as well.
 
@@ -201,14 +225,11 @@ class Engine:
         try:
             spec = self.resolve(task, request, model_id, client)
             watch.model = spec.id
-            yield from self._until_loaded(spec, cancel)
-            ticket = self._admission.join(client, exclusive=spec.head in _DECODER_HEADS)
-            try:
-                yield from ticket.until_granted(cancel, _POLL_SECONDS)
-                yield from self._run_granted(task, request, spec, cancel, asked_at)
-            finally:
-                cancel.cancel()
-                ticket.release()
+            serve = functools.partial(self._served, task, request, client=client, asked_at=asked_at)
+            if spec.tier != "remote" or model_id != AUTO:
+                yield from serve(spec, cancel=cancel)
+            else:
+                yield from self._with_fallback(serve, spec, lambda: self._next_tier(task, request, client), cancel)
         except (LlmCoreError, GeneratorExit):
             raise
         except Exception as error:
@@ -269,6 +290,73 @@ class Engine:
         """Stop the worker and free all models."""
         self._batcher.close()
         self._residency.close()
+        if any(spec.tier == "remote" for spec in self.catalog.values()):
+            self._remote.close()
+
+    @property
+    def _remote(self) -> _ServesElsewhere:
+        backend: Any = self._backends["remote"]
+        found: _ServesElsewhere = backend
+        return found
+
+    def _queue(self, max_shared: int = 32) -> Admission:
+        return Admission(
+            max_waiting=self.settings.max_waiting,
+            max_waiting_per_client=self.settings.max_waiting_per_client,
+            max_shared=max_shared,
+        )
+
+    def _queue_of(self, spec: ModelSpec) -> Admission:
+        if spec.tier != "remote":
+            return self._admission
+        with self._elsewhere_lock:
+            if spec.id not in self._elsewhere:
+                self._elsewhere[spec.id] = self._queue(self._remote.slots(spec))
+            return self._elsewhere[spec.id]
+
+    def _with_fallback(
+        self,
+        serve: Callable[..., Generator[Event, None, None]],
+        spec: ModelSpec,
+        next_tier: Callable[[], ModelSpec | None],
+        cancel: CancelToken,
+    ) -> Iterator[Event]:
+        """The answer of a remote model, or that of the next tier if there is none and nothing was given yet."""
+        begun = False
+        try:
+            with contextlib.closing(serve(spec, cancel=cancel.child())) as events:
+                for event in events:
+                    begun = begun or isinstance(event, Delta)
+                    yield event
+            return
+        except NoAnswerError as error:
+            if begun or (other := next_tier()) is None:
+                raise
+            logger.warning("%s; %s is asked instead", error, other.id)
+        with contextlib.closing(serve(other, cancel=cancel)) as events:
+            for event in events:
+                yield _instead_of(spec, event)
+
+    def _served(
+        self, task: Task[Any, Any], request: Any, spec: ModelSpec, *, client: str, cancel: CancelToken, asked_at: float
+    ) -> Generator[Event, None, None]:
+        """One request by one entry."""
+        yield from self._until_loaded(spec, cancel)
+        exclusive = spec.head in _DECODER_HEADS and spec.tier != "remote"
+        ticket = self._queue_of(spec).join(client, exclusive=exclusive)
+        try:
+            yield from ticket.until_granted(cancel, _POLL_SECONDS)
+            yield from self._run_granted(task, request, spec, cancel, asked_at)
+        finally:
+            cancel.cancel()
+            ticket.release()
+
+    def _next_tier(self, task: Task[Any, Any], request: Any, client: str) -> ModelSpec | None:
+        """What ``auto`` takes where no remote model answers."""
+        candidates = task.candidates(self.catalog_of(client), request)
+        with contextlib.suppress(LlmCoreError):
+            return self._first_available(task, request, tuple(spec for spec in candidates if spec.tier != "remote"))
+        return None
 
     def _run_granted(
         self, task: Task[Any, Any], request: Any, spec: ModelSpec, cancel: CancelToken, asked_at: float
@@ -285,7 +373,7 @@ class Engine:
                     step = next(steps)
                     if isinstance(step, Delta):
                         first_at = first_at or time.monotonic()
-                        tokens += len(step.tokens)
+                        tokens += sum(token.count for token in step.tokens)
                     yield step
             except StopIteration as stop:
                 result = stop.value
@@ -307,6 +395,10 @@ class Engine:
     def _first_available(self, task: Task[Any, Any], request: Any, candidates: tuple[ModelSpec, ...]) -> ModelSpec:
         if not candidates:
             raise ModelUnavailableError(task.name, "the catalogue has no model for this request")
+        remote = (spec for spec in candidates if spec.tier == "remote")
+        if (found := next((spec for spec in remote if self.availability(spec).available), None)) is not None:
+            return found
+        candidates = tuple(spec for spec in candidates if spec.tier != "remote") or candidates
         on_gpu = self.device != "cpu"
         for spec in sorted(candidates, key=lambda spec: (spec.tier == "hub") != on_gpu):
             availability = self.availability(spec)
@@ -470,11 +562,16 @@ class _Many:
 
 
 def create_engine(settings: Settings | None = None) -> Engine:
-    """An engine with the shipped catalogue and all runtimes; loads nothing yet."""
+    """An engine with the shipped catalogue, the owner's remote models and all runtimes; loads nothing yet.
+
+    Raises:
+        ConfigurationError: The file of remote models is not right.
+    """
     settings = settings or Settings()
-    catalog = load_catalog()
+    remote = load_endpoints(settings.remote) if settings.remote else RemoteModels()
+    catalog = remote.added_to(load_catalog())
     weights = WeightStore(settings, catalog)
-    return Engine(catalog, weights, settings, LazyBackends(settings, catalog, weights))
+    return Engine(catalog, weights, settings, LazyBackends(settings, catalog, weights, remote))
 
 
 class LazyBackends(Mapping[str, Backend]):
@@ -484,6 +581,7 @@ class LazyBackends(Mapping[str, Backend]):
         settings: Threads of each runtime.
         catalog: What models exist.
         weights: Where their files are.
+        remote: The owner's models on other machines.
     """
 
     _CLASSES = {
@@ -492,13 +590,17 @@ class LazyBackends(Mapping[str, Backend]):
         "llama_cpp": "llm_core.backends.llama_cpp:LlamaCppBackend",
         "ctranslate2": "llm_core.backends.ctranslate2:CTranslate2Backend",
         "own": "llm_core.backends.own:OwnBackend",
+        "remote": "llm_core.backends.remote:RemoteBackend",
     }
 
-    def __init__(self, settings: Settings, catalog: Catalog, weights: WeightStore) -> None:
+    def __init__(
+        self, settings: Settings, catalog: Catalog, weights: WeightStore, remote: RemoteModels | None = None
+    ) -> None:
         self._lock = threading.Lock()
         self._opened: dict[str, Backend] = {}
         self._options: dict[str, dict[str, Any]] = {name: {"threads": settings.threads} for name in self._CLASSES}
         self._options["llama_cpp"] |= {"catalog": catalog, "local_files": functools.partial(_local_files, weights)}
+        self._options["remote"] |= {"models": remote.models if remote else {}}
 
     def __getitem__(self, name: str) -> Backend:
         with self._lock:
@@ -523,6 +625,13 @@ def _local_files(weights: WeightStore, spec: ModelSpec) -> ModelFiles | None:
     except LlmCoreError as error:
         logger.warning("%s is left out: %s", spec.id, error)
         return None
+
+
+def _instead_of(spec: ModelSpec, event: Event) -> Event:
+    """The event of a request that another model was to serve."""
+    if not isinstance(event, Completed):
+        return event
+    return dataclasses.replace(event, stats=dataclasses.replace(event.stats, instead_of=spec.id))
 
 
 def _objection(task: Task[Any, Any], request: Any, spec: ModelSpec) -> InputError | None:

@@ -4,6 +4,7 @@
     ├── InputError                a request broke a rule; names the field and the rule
     ├── UnknownModelError         no catalogue entry of that name; suggests near names
     ├── ModelUnavailableError     the entry exists, but cannot be had here; says why and what would enable it
+    ├── ConfigurationError        what the owner of the page has set breaks a rule
     ├── WeightsError              files of a model are missing, cut short, or not the ones recorded
     │   └── DigestMismatchError   SHA-256 differs from the catalogue's or the lock file's
     ├── BusyError                 the queue is full; retry_after says when to come back
@@ -11,6 +12,7 @@
     ├── CancelledError            the caller withdrew the request
     ├── StorageFullError          what the owner lets visitors store has reached its limit
     └── BackendError              a runtime failed on a well-formed request (out of memory included)
+        ├── NoAnswerError         a server elsewhere did not answer, and nothing of its answer was given to anybody
         └── OutOfMemoryError      the device ran out of memory
 
 The module knows nothing of pages, HTTP or the command line: those decide how an error is shown.
@@ -68,6 +70,10 @@ class ModelUnavailableError(LlmCoreError):
         self.reason = reason
         self.remedy = remedy
         super().__init__(f"{model_id} is not available: {reason}" + (f". {remedy}" if remedy else ""))
+
+
+class ConfigurationError(LlmCoreError):
+    """What the owner of the page has set breaks a rule; the message names file or variable, field and rule."""
 
 
 class WeightsError(LlmCoreError):
@@ -137,6 +143,10 @@ class StorageFullError(LlmCoreError):
 
 class BackendError(LlmCoreError):
     """A runtime failed on a well-formed request."""
+
+
+class NoAnswerError(BackendError):
+    """No server of a remote model answered; nothing was given to anybody yet, so another model may be asked."""
 
 
 class OutOfMemoryError(BackendError):

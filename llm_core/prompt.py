@@ -2,14 +2,17 @@
 
 A chat template marks turns by special tokens such as ``<|im_start|>``. A visitor who types that string must not open a
 turn, so a prompt is a row of segments: in markup, special tokens are recognised; in literal text, they are ordinary
-characters. `Prompt` is a `str` all the same, so that a runtime without special tokens may ignore the difference.
+characters. `Prompt` is a `str` all the same, so that a runtime without special tokens may ignore the difference. A
+`Conversation` is for servers that have the template themselves.
 
 The module knows no template and no tokenizer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,30 @@ class Prompt(str):
 
     segments: tuple[Segment, ...]
 
-    def __new__(cls, *segments: Segment) -> Prompt:
+    def __new__(cls, *segments: Segment) -> Self:
         """Joins the segments' texts."""
         prompt = super().__new__(cls, "".join(segment.text for segment in segments))
         prompt.segments = _merged(segments)
         return prompt
+
+
+class Conversation(Prompt):
+    """Messages that a server puts into its own template; as a string, their contents in paragraphs.
+
+    Args:
+        messages: Role (``system``, ``user`` or ``assistant``) and content.
+        beginning: Of the answer, which the server is to go on from.
+    """
+
+    messages: tuple[tuple[str, str], ...]
+    beginning: str
+
+    def __new__(cls, messages: Sequence[tuple[str, str]], beginning: str = "") -> Self:
+        """All of it is literal text."""
+        texts = [*(content for _, content in messages), beginning]
+        conversation = super().__new__(cls, literal("\n\n".join(text for text in texts if text)))
+        conversation.messages, conversation.beginning = tuple(messages), beginning
+        return conversation
 
 
 def markup(text: str) -> Segment:

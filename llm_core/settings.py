@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Requests that may wait for a device."""
     max_waiting_per_client: Annotated[int, Field(ge=1)] = 8
     """Of those, requests of one client."""
+    remote: Path | None = None
+    """TOML file of models on other machines, see `docs/remote.md`; unset means none."""
     tour: Path | None = None
     """TOML file of the page's guided tour; unset means the one that comes with the page, `demos/tours/default.toml`."""
     fetch_at_start: bool = Field(default_factory=lambda: "SPACE_ID" in os.environ)

@@ -102,13 +102,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token."""
+    """One generated token, or what a server sent at once."""
 
     text: str
     probability: float | None = None
     """Probability the model gave it, in 0..1, before sampling filters; ``None`` when not asked for."""
     alternatives: tuple[tuple[str, float], ...] = ()
     """The likeliest tokens at this place with their probabilities, best first."""
+    count: int = 1
+    """How many of the model's tokens it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class RunStats:
     """Time in the queue and loading weights, not part of `total_ms`."""
     tokens: int = 0
     """Generated tokens; 0 for models that generate none."""
+    instead_of: str = ""
+    """Id of the remote model that was to answer, and did not."""
 
     @property
     def tokens_per_second(self) -> float | None:

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from llm_core.backends.base import Generates
 from llm_core.catalog import Catalog, ModelSpec
+from llm_core.endpoints import MESSAGES
 from llm_core.errors import InputError
 from llm_core.limits import Count, NewTokens, OptionalText, Seed, Temperature, Text
 from llm_core.prompt import Prompt
@@ -285,7 +286,7 @@ def _prompt(template: str | None, prefix: str, suffix: str) -> Prompt:
     prefix, _ = _cursor(prefix)
     if template in FIM_MARKS and (suffix.strip() or template == MANY_LANGUAGES):
         return fill_in_the_middle_prompt(template, prefix, suffix)
-    if template in (None, "plain", *FIM_MARKS):
+    if template in (None, "plain", MESSAGES, *FIM_MARKS):
         return chat_prompt(None, "", (), prefix)
     return chat_prompt(template, _SYSTEM, (Turn("user", _QUESTION),), _INTRODUCTION + prefix)
 

@@ -124,13 +124,12 @@ class GenerateTask:
         if request.language is not None:
             check_writes(session.spec, "language", request.language)
         model, template = session.open(Generates), session.spec.prompt_template
-        beginning = request.beginning or (request.prompt if template == CONTINUE else _opening(request))
+        opening = _opening(request) if session.spec.continues else ""
+        beginning = request.beginning or (request.prompt if template == CONTINUE else opening)
         prompt, left_out = _fitting_prompt(model, template, request, beginning)
         tokens: list[Token] = []
         steps = decode(model, prompt, _sampling(request), session.cancel)
-        if beginning:
-            yield Delta(beginning)
-        finish_reason = yield from _from_first_letter(steps, tokens, started=bool(beginning))
+        finish_reason = yield from _from_first_letter(steps, tokens, beginning)
         text = (beginning + "".join(token.text for token in tokens)).strip()
         if request.whole_sentences and finish_reason == "length" and not request.fields:
             text = _to_last_sentence(text)
@@ -147,17 +146,26 @@ def _can_answer_in_fields(spec: ModelSpec) -> bool:
     return spec.follows_schemas and spec.prompt_template != CONTINUE
 
 
-def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token], *, started: bool) -> Steps[FinishReason]:
-    """Pass deltas on without blanks before the first letter; note all tokens in `tokens`."""
+def _from_first_letter(steps: Steps[FinishReason], tokens: list[Token], beginning: str) -> Steps[FinishReason]:
+    """Give the beginning and pass deltas on, without blanks before the first letter; note all tokens in `tokens`.
+
+    Nothing is given before the model has answered: where it does not, another may be asked.
+    """
+    owed = beginning
     try:
         while True:
             step = next(steps)
             assert isinstance(step, Delta)
             tokens.extend(step.tokens)
-            text = step.text if started else step.text.lstrip()
-            started = started or bool(text)
+            if owed:
+                yield Delta(owed)
+                owed = ""
+            text = step.text if beginning else step.text.lstrip()
+            beginning = beginning or text
             yield Delta(text, step.tokens)
     except StopIteration as stop:
+        if owed:
+            yield Delta(owed)
         reason: FinishReason = stop.value
         return reason
     finally:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from llm_core.endpoints import MESSAGES
 from llm_core.errors import BackendError
-from llm_core.prompt import Prompt, Segment, literal, markup, segments_of
+from llm_core.prompt import Conversation, Prompt, Segment, literal, markup, segments_of
 
 Role = Literal["user", "assistant"]
 OwnTemplate = Callable[[Sequence[tuple[str, str]]], Prompt]
@@ -128,7 +129,8 @@ def chat_prompt(
     """A prompt whose continuation is the assistant's next message.
 
     Args:
-        template: Name of a chat template; ``None`` means ``"plain"``, `OWN` the one that comes with the model.
+        template: Name of a chat template; ``None`` means ``"plain"``, `OWN` the one that comes with the model,
+            `MESSAGES` that of a server: the prompt is then a `Conversation`.
         system: Instructions that stand before the conversation; may be empty.
         turns: The conversation so far, ending with a user's turn.
         prefill: The beginning of the assistant's message, which the model then continues.
@@ -138,6 +140,9 @@ def chat_prompt(
         BackendError: There is no such template.
     """
     name = template or "plain"
+    if name == MESSAGES:
+        first = [("system", system)] if system else []
+        return Conversation([*first, *((turn.role, turn.content) for turn in turns)], prefill)
     if name == OWN and own is not None:
         messages = [("system", system or DEFAULT_SYSTEM), *((turn.role, turn.content) for turn in turns)]
         return Prompt(*segments_of(own(messages)), literal(prefill))

@@ -22,6 +22,7 @@ PACKAGES = {
     "llama_cpp": ("xllamacpp",),
     "ctranslate2": ("ctranslate2", "transformers"),
     "own": ("torch", "sentencepiece"),
+    "remote": ("httpx2",),
 }
 """Import names that each backend needs."""
 

@@ -93,7 +93,7 @@ class WeightStore:
     # -- what is here -------------------------------------------------------------------------------------------------
 
     def _directory(self, spec: ModelSpec, progress: ProgressCallback | None, cancel: CancelToken) -> Path:
-        if spec.backend == "echo":
+        if not spec.has_files:
             return self._settings.models_dir
         if (here := self._here(spec)) is not None:
             return here
@@ -154,7 +154,7 @@ class WeightStore:
         return None
 
     def _own_availability(self, spec: ModelSpec) -> Availability:
-        if spec.backend == "echo" or any(present(directory, expected) for _, directory, expected in self._places(spec)):
+        if not spec.has_files or any(present(directory, expected) for _, directory, expected in self._places(spec)):
             return Availability(True, present=True)
         if self._fetcher.preloaded(spec):
             return Availability(True, present=True)
