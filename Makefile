@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check docs format bench slow clean
+.PHONY: help setup setup-dev run test check docs format bench slow screenshots images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ format: $(VENV)/.dev ## Rewrite the code in the project's format
 
 bench: setup-dev ## Measure speed and memory against the named peers, as tables
 	$(BIN)/python -m llm_core bench $(ARGS)
+
+screenshots: setup-dev ## Take the README's pictures and its GIF anew, on embedded models
+	$(BIN)/python -m tools.make_screenshots
+
+images: setup-dev ## Draw the page's icon and the picture of shared links from their SVG sources
+	$(BIN)/python -m tools.draw_images
 
 slow: setup-dev ## Load, soak and long quality runs
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -44,7 +44,7 @@ class DemoContext:
     """What to bring up to date whenever a visitor opens the page; tabs add to it while they are built."""
 
     restorable: list[tuple[str, tuple[Block, ...]]] = field(default_factory=list)
-    """Frames that a link may fill: name, and the components in the order of the link's values."""
+    """Frames that a link may fill, and whose fields outlive a reload: name, and the components in the values' order."""
 
     history: Block | None = None
     """Where finished runs are sent, for the visitor's browser to keep; see `_history`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
@@ -84,15 +85,32 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
 
 def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:
     components = [component for owned, _ in ctx.on_load for component in owned]
-    page.load(
+    refreshed = page.load(
         lambda: tuple(value for _, values in ctx.on_load for value in values()),
         outputs=components,
         queue=False,
         **PRIVATE,
     )
-    restore = (_ASSETS / "restore.js").read_text(encoding="utf-8").partition("\n")[2]  # after the comment
     for name, fields in ctx.restorable:
-        page.load(None, None, list(fields), js=f"() => ({restore})({name!r}, {len(fields)})", **PRIVATE)
+        _keep_on_reload(page, refreshed, name, list(fields))
+
+
+def _keep_on_reload(page: gr.Blocks, refreshed: Dependency, name: str, fields: list[Any]) -> None:
+    """A frame's fields, the model first, hold what a link says, or what they held before the page was loaded anew.
+
+    The model's menu comes last: bringing it up to date chooses the automatic model.
+    """
+    count, restore, keep = len(fields), _function("restore"), _function("keep")
+    page.load(None, None, fields[1:], js=f"() => ({restore})({name!r}, {count}, 1, {count})", **PRIVATE)
+    refreshed.then(None, None, fields[:1], js=f"() => ({restore})({name!r}, {count}, 0, 1)", **PRIVATE)
+    changes = [each.change for each in fields]
+    gr.on(changes, None, fields, None, js=f"(...values) => ({keep})({name!r}, values)", queue=False, **PRIVATE)
+
+
+def _function(name: str) -> str:
+    """A script that is one function, without the comment before it."""
+    lines = (_ASSETS / f"{name}.js").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("//"))
 
 
 def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from llm_core.tasks.language import reads
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For events of the page: they are no endpoints, and progress is shown in the status line."""
+_NOT_KEPT = (gr.File, gr.UploadButton, gr.Chatbot)
+"""Neither a link nor the browser can hold their values."""
 
 
 class Workbench:
@@ -164,7 +166,7 @@ class Workbench:
             submit: Further triggers of Run, such as ``text.submit``.
             restart: Triggers that end a run that is under way and begin another, such as a pause in typing.
         """
-        linkable = not any(isinstance(each, gr.File | gr.UploadButton | gr.Chatbot) for each in inputs)
+        linkable = not any(isinstance(each, _NOT_KEPT) for each in inputs)
         place = self.place if linkable else None
         wiring = Wiring(
             self.task, to_request, render, self.message, self.status, self.stop, self.usage, place, self.feedback
@@ -178,8 +180,8 @@ class Workbench:
         self._on([self.run.click, *submit], wiring, inputs, outputs)
         if restart:
             self._on(restart, wiring, inputs, outputs, trigger_mode="multiple")
-        if linkable:
-            self.ctx.restorable.append((self.name, (self.model, *inputs)))
+        kept = [each for each in inputs if not isinstance(each, _NOT_KEPT)]
+        self.ctx.restorable.append((self.name, (self.model, *kept)))
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
         blank: dict[Block, Any] = {component: component.value for component in [*resettable, *self._panels]}

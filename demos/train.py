@@ -159,6 +159,7 @@ class TrainTab:
         )
         options: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **PRIVATE}
         any_model = gr.State(AUTO)
+        ctx.restorable.append((DEMO.slug, (self.base, self.examples, self.tuning)))
         self.run.click(
             ctx.stream(start), [self.base, self.examples, self.tuning], [*trained, *shared], **options
         )  # fmt: skip

@@ -55,6 +55,24 @@
     panel?.focus();
   });
 
+  // A page that is loaded anew, and by no link, opens where it was.
+  const PLACE = "llm-core-tabs";
+  const openTabs = () => [...document.querySelectorAll("#tabs [role=tab][aria-selected=true]")].filter((tab) => tab.offsetParent);
+  document.addEventListener("click", (event) => {
+    if (event.isTrusted && event.target.closest?.("#tabs [role=tab]"))
+      setTimeout(() => sessionStorage.setItem(PLACE, JSON.stringify(openTabs().map((tab) => tab.dataset.tabId))), 100);
+  });
+  const reopen = ([id, ...inner]) => {
+    const tab = [...document.querySelectorAll("#tabs [role=tab]")].find((each) => each.dataset.tabId === id && each.offsetParent);
+    if (tab && tab.ariaSelected !== "true") tab.click();
+    if (inner.length) setTimeout(() => reopen(inner), 400); // drawn once that is open
+  };
+  try {
+    if (!new URLSearchParams(location.search).has("state")) reopen(JSON.parse(sessionStorage.getItem(PLACE)) ?? [""]);
+  } catch {
+    // no storage here, or not ours
+  }
+
   // Ctrl+Enter (or Cmd+Enter) runs the frame or panel one is in; Escape stops it, or else what runs in sight.
   document.addEventListener("keydown", (event) => {
     const near = event.target.closest?.(".compare-panel, .batch-panel, .workbench");
