@@ -18,6 +18,7 @@ import gradio as gr
 from demos._drawn import drawn_view, encoded
 from llm_core.engine import AUTO
 from llm_core.session import Task
+from llm_core.tasks.classify import OWN_LABEL_SET
 
 if TYPE_CHECKING:
     from demos._demo import DemoContext
@@ -88,7 +89,7 @@ def link(place: Place, values: Sequence[Any]) -> str:
 def describe_usage(
     ctx: DemoContext, task: Task[Any, Any], fields: Mapping[str, Any], model_id: str, address: str = ""
 ) -> str:
-    """Value of the view.
+    """Value of the view; a model that the visitor has trained answers in their window only, and nowhere else.
 
     Args:
         ctx: What the page is built with.
@@ -97,6 +98,8 @@ def describe_usage(
         model_id: The chosen model, or ``"auto"``.
         address: From `link`.
     """
+    if fields.get("label_set") == OWN_LABEL_SET:
+        return encoded({"only_here": True})
     told = given(task, fields)
     if len(json.dumps(told, ensure_ascii=False, default=str)) > MAX_CHARS:
         return ""

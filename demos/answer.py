@@ -12,6 +12,7 @@ from demos._api import Record, serve
 from demos._batch import BatchPanel
 from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_answer_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say
@@ -82,6 +83,7 @@ def build(ctx: DemoContext) -> None:
                 elem_classes=["wrapped", "steady"],
             )
         with bench.details():
+            dial = dial_view("answer-dial")
             why = ExplainPanel(bench)
             stress = StressPanel(bench)
         bench.examples(list(EXAMPLES.values()), [question, context], list(EXAMPLES))
@@ -89,7 +91,9 @@ def build(ctx: DemoContext) -> None:
 
     def render(view: View, question: str, context: str) -> Updates:
         result = view.result
+        sure = describe_answer_dial(ctx, view.stats.model_id, result) if view.stats else ""
         return {
+            dial: sure,
             answer: result.answer,
             verdict: describe(result),
             passage: mark_answer(context, result),
@@ -102,7 +106,7 @@ def build(ctx: DemoContext) -> None:
 
     bench.connect(
         inputs=[question, context],
-        outputs=[answer, verdict, passage, why.view, stress.view],
+        outputs=[answer, verdict, passage, dial, why.view, stress.view],
         to_request=to_request,
         render=render,
         submit=[question.submit],

@@ -11,6 +11,7 @@ from demos._api import Record, serve
 from demos._batch import BatchPanel
 from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext
+from demos._dial import describe_entity_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._marks import marked
@@ -65,13 +66,16 @@ def build(ctx: DemoContext) -> None:
             gr.Markdown(ctx.t("entities.legend"), elem_classes=["note"])
         with bench.details():
             counted = mentions_view("entities-counted")
+            dial = dial_view("entities-dial")
             explain = ExplainPanel(bench)
             stress = StressPanel(bench)
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
         compare = ComparePanel(bench)
 
     def render(view: View, text: str) -> Updates:
+        sure = describe_entity_dial(ctx, view.stats.model_id, view.result) if view.stats else ""
         return {
+            dial: sure,
             shown: mark_entities(text, view.result),
             counted: describe_mentions(view.result),
             explain.view: "",
@@ -81,7 +85,7 @@ def build(ctx: DemoContext) -> None:
     def to_request(text: str) -> dict[str, str]:
         return {"text": text}
 
-    outputs = [shown, counted, explain.view, stress.view]
+    outputs = [shown, counted, dial, explain.view, stress.view]
     bench.connect(inputs=[text], outputs=outputs, to_request=to_request, render=render)
     explain.connect([text], to_request)
     stress.connect([text], to_request)

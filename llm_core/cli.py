@@ -191,7 +191,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--coverage",
-            help="Classifiers: also write how often it answers and is right above each confidence, as coverage.json; "
+            help="Also write how often it answers and is right above each confidence, as coverage.json; "
             "what the file holds of other data sets stays.",
         ),
     ] = None,
@@ -200,16 +200,12 @@ def evaluate(
 
     Each line has the figure and its 95 % interval.
     """
-    from llm_core.development import (
-        MEASURED_WITH,
-        Rows,
-        evaluate_model,
-        explain_model,
-        measure_coverage,
-        record_explanations,
-    )
+    from llm_core.development import MEASURED_WITH, evaluate_model
     from llm_core.evaluation.coverage import write_coverage
     from llm_core.evaluation.scores import write_scores
+    from llm_core.served import Rows
+    from llm_core.served_coverage import measure_coverage
+    from llm_core.served_explanations import explain_model, record_explanations
 
     rows = Rows(data, split, data_dir, tuple(source or ()), limit)
     scores = (explain_model if explain else evaluate_model)(model_id, rows, Settings())

@@ -5,16 +5,14 @@ Training itself knows neither; it lives in `llm_core.training`.
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from llm_core.backends.base import Classifies, ScoresText
+from llm_core.backends.base import ScoresText
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.data.loaders import Row, load_rows
 from llm_core.data.poetry import form_of
@@ -23,20 +21,16 @@ from llm_core.data.verse_forms import verse_forms
 from llm_core.data.words import joined
 from llm_core.engine import Engine, create_engine
 from llm_core.errors import InputError
-from llm_core.evaluation.bootstrap import SEED, Estimate
-from llm_core.evaluation.coverage import Coverage
+from llm_core.evaluation.bootstrap import Estimate
 from llm_core.evaluation.evaluate import evaluate
-from llm_core.evaluation.faithfulness import faithfulness
 from llm_core.evaluation.language_model import TextLikelihood, language_model_scores, score_texts
 from llm_core.evaluation.poems import poem_scores
-from llm_core.evaluation.scores import SCORES_FILE, Score, add_scores
-from llm_core.files import replacing
+from llm_core.evaluation.scores import Score
+from llm_core.served import Rows, label_results, results_of, rows_of
 from llm_core.session import Session, Steps
 from llm_core.settings import Settings
-from llm_core.tasks import find_task
 from llm_core.tasks.language import is_chinese
 from llm_core.tasks.poem.task import MAX_TITLE_CHARS
-from llm_core.training.card_explanations import with_explanations
 from llm_core.training.recipe import Recipe
 from llm_core.training.train import train
 from llm_core.training.trainer import process_rank
@@ -44,11 +38,6 @@ from llm_core.weights import WeightStore
 
 MEASURED_WITH = ("torch", "transformers", "numpy", "sacrebleu", "seqeval")
 """Packages whose versions `evaluate` notes."""
-EXPLAINED_ROWS = 200
-"""Whose explanations are measured, when it is not said how many."""
-_BATCH_ROWS = 256
-_MEASURING_SECONDS = 3600.0
-"""One request may take: nobody waits for it, and a busy machine must not spoil what was measured before."""
 _NO_CHARACTER = re.compile("[^一-龥]")
 _WINDOW = 512
 """Tokens that a language model reads at once when it is measured, at most; the same for all, so that they compare."""
@@ -103,30 +92,6 @@ def _base_directory(base: str, settings: Settings) -> Path:
     raise InputError("base", "must be a directory with a config.json, or come from a catalogue entry", base)
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Which rows to measure on."""
-
-    data: str
-    """Name of the data set."""
-    split: str = "validation"
-    """``train`` or ``validation``."""
-    data_dir: Path | None = None
-    """Folder of data sets; ``None`` means the setting, then the Hub."""
-    sources: tuple[str, ...] = ()
-    """Only rows whose `source` is among these; empty: all."""
-    limit: int | None = None
-    """Only the first rows."""
-
-
-def _rows(wanted: Rows, settings: Settings) -> list[Row]:
-    """All of the wanted rows, whatever their limit."""
-    if wanted.split not in ("train", "validation"):
-        raise InputError("split", "must be train or validation")
-    found = load_rows(wanted.data, wanted.split, wanted.data_dir or settings.data_dir)  # type: ignore[arg-type]
-    return [row for row in found if not wanted.sources or row.get("source") in wanted.sources]
-
-
 def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score]:
     """Scores of a model as it is served: through its task, in its precision, with its calibration.
 
@@ -142,7 +107,7 @@ def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Scor
         UnknownModelError: There is no such model.
         InputError: It has no task that can be evaluated, or the data cannot be read.
     """
-    rows = _rows(wanted, settings)[: wanted.limit]
+    rows = rows_of(wanted, settings)[: wanted.limit]
     with closing(create_engine(settings)) as engine:
         spec = engine.catalog[model_id]
         if "poem" in spec.tasks:
@@ -155,114 +120,6 @@ def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Scor
         Score.of(metric, estimate, data=wanted.data, split=wanted.split, title=title)
         for metric, estimate in estimates.items()
     ]
-
-
-def explain_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score]:
-    """How faithful the explanations of a classifier are; see `evaluation.faithfulness`.
-
-    Args:
-        model_id: Catalogue id.
-        wanted: What to measure on: `limit` rows drawn by chance, `EXPLAINED_ROWS` without one.
-        settings: For the engine.
-
-    Raises:
-        UnknownModelError: There is no such model.
-        InputError: It is no fine-tuned classifier, or the data cannot be read.
-    """
-    rows = _rows(wanted, settings)
-    rows = random.Random(SEED).sample(rows, min(len(rows), wanted.limit or EXPLAINED_ROWS))
-    patient = settings.model_copy(update={"request_seconds": _MEASURING_SECONDS})
-    with closing(create_engine(patient)) as engine:
-        spec = engine.catalog[model_id]
-        if spec.head != "sequence_classification":
-            raise InputError("model", f"{spec.id} is no fine-tuned classifier, whose explanations can be measured")
-        texts = [row["text"] for row in rows]
-        asked = [{"text": text, "label_set": spec.label_set, "of": spec.tasks[0]} for text in texts]
-        found = _results(engine, "explain", spec, asked)
-        labels = [spec.labels.index(_as_written(result.explained.label, spec.labels)) for result in found]
-
-        def probabilities(shortened: Sequence[tuple[int, str]]) -> list[float]:
-            chunks = [shortened[start : start + _BATCH_ROWS] for start in range(0, len(shortened), _BATCH_ROWS)]
-            return [
-                float(row[labels[number]])
-                for chunk in chunks
-                for (number, _), row in zip(chunk, _probabilities(engine, spec, chunk), strict=True)
-            ]
-
-        words = [[(word.start, word.end, word.weight) for word in result.words] for result in found]
-        estimates = faithfulness(texts, words, probabilities)
-    title = ", ".join(wanted.sources)
-    return [
-        Score.of(metric, estimate, data=wanted.data, split=wanted.split, title=title)
-        for metric, estimate in estimates.items()
-    ]
-
-
-def _probabilities(engine: Engine, spec: ModelSpec, numbered: Sequence[tuple[int, str]]) -> Any:
-    return engine.answer(_Probabilities(), [text for _, text in numbered], model_id=spec.id).result
-
-
-def record_explanations(model_id: str, scores: Sequence[Score], settings: Settings) -> Path:
-    """Write what `explain_model` measured into the card and ``scores.json`` of a model that this project trained.
-
-    Returns:
-        The card.
-
-    Raises:
-        InputError: The model has none.
-    """
-    folder = settings.models_dir / Path(load_catalog()[model_id].local or "").name
-    card = folder / "README.md"
-    if not card.is_file() or not (folder / SCORES_FILE).is_file():
-        raise InputError("model", f"{model_id} has no card of ours to write into")
-    with replacing(card) as draft:
-        draft.write_text(with_explanations(card.read_text(encoding="utf-8"), model_id, scores), encoding="utf-8")
-    add_scores(folder / SCORES_FILE, "explanations", scores)
-    return card
-
-
-def _as_written(label: str, labels: Sequence[str]) -> str:
-    """As the model has it: tasks write labels in small letters."""
-    return next(each for each in labels if each.lower() == label.lower())
-
-
-class _Probabilities:
-    """The probabilities of a classifier for many texts; see `Task`."""
-
-    name: ClassVar[str] = "probabilities"
-    request_type: ClassVar[type[list[str]]] = list
-
-    def candidates(self, catalog: Catalog, texts: list[str]) -> tuple[ModelSpec, ...]:
-        return tuple(spec for spec in catalog.values() if spec.head == "sequence_classification")
-
-    def run(self, session: Session, texts: list[str]) -> Steps[Any]:
-        yield from ()
-        return session.open(Classifies).classify(texts, session.cancel)
-
-
-def measure_coverage(model_id: str, wanted: Rows, settings: Settings) -> Coverage:
-    """How often a classifier answers and is right above each confidence, as it is served.
-
-    Args:
-        model_id: Catalogue id.
-        wanted: What to measure on; the title of the result is that of the model's score on the same data.
-        settings: For the engine.
-
-    Raises:
-        UnknownModelError: There is no such model.
-        InputError: It is no classifier, or the data cannot be read.
-    """
-    rows = _rows(wanted, settings)[: wanted.limit]
-    with closing(create_engine(settings)) as engine:
-        spec = engine.catalog[model_id]
-        if not {"sentiment", "classify"} & set(spec.tasks):
-            raise InputError("model", f"{spec.id} gives no probability of a label; these do: sentiment and classify")
-        results = _label_results(engine, spec, rows)
-    confidences = [max(result.scores.values()) for result in results]
-    right = [result.label == row["label"] for result, row in zip(results, rows, strict=True)]
-    known = next((score.title for score in spec.scores if score.data == wanted.data), "")
-    title = ", ".join(wanted.sources) or known
-    return Coverage.of(confidences, right, data=wanted.data, split=wanted.split, title=title)
 
 
 def _estimates(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Estimate]:
@@ -301,7 +158,7 @@ def _translations(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str,
 
 def _translated(engine: Engine, spec: ModelSpec, source: str, target: str, rows: Sequence[Row]) -> list[str]:
     requests = [{"text": row[source], "source": source, "target": target} for row in rows]
-    return [result.text for result in _results(engine, "translate", spec, requests)]
+    return [result.text for result in results_of(engine, "translate", spec, requests)]
 
 
 def _poems(engine: Engine, spec: ModelSpec, rows: list[Row], learnt: list[str]) -> dict[str, Estimate]:
@@ -312,7 +169,7 @@ def _poems(engine: Engine, spec: ModelSpec, rows: list[Row], learnt: list[str]) 
 
     def answered(hold_form: bool) -> list[tuple[str, str]]:
         wanted = [{**value, "hold_form": hold_form, "seed": seed} for seed, value in enumerate(values)]
-        return [(result.form, result.text) for result in _results(engine, "poem", spec, wanted)]
+        return [(result.form, result.text) for result in results_of(engine, "poem", spec, wanted)]
 
     scores = poem_scores(answered(True), learnt)
     return (
@@ -356,13 +213,13 @@ class _Likelihood:
 
 def _answers(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:
     requests = [{"question": row["question"], "context": row["context"]} for row in rows]
-    return [result.answer for result in _results(engine, "answer", spec, requests)]
+    return [result.answer for result in results_of(engine, "answer", spec, requests)]
 
 
 def _tags(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[list[str]]:
     """Tags of each row's words: what is found in its running text, said of the words that it touches."""
     texts = [joined(row["tokens"]) for row in rows]
-    results = _results(engine, "entities", spec, [{"text": text} for text, _ in texts])
+    results = results_of(engine, "entities", spec, [{"text": text} for text, _ in texts])
     return [
         touched_tags(places, [(each.label, each.start, each.end) for each in result.entities])
         for (_, places), result in zip(texts, results, strict=True)
@@ -370,20 +227,4 @@ def _tags(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[list[str
 
 
 def _labels(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:
-    return [result.label for result in _label_results(engine, spec, rows)]
-
-
-def _label_results(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[Any]:
-    if "sentiment" in spec.tasks:
-        return _results(engine, "sentiment", spec, [{"text": row["text"]} for row in rows])
-    choice: dict[str, Any] = {"label_set": spec.label_set}
-    if spec.label_set is None:
-        choice = {"labels": sorted({row["label"] for row in rows})}
-    return _results(engine, "classify", spec, [{"text": row["text"], **choice} for row in rows])
-
-
-def _results(engine: Engine, task_name: str, spec: ModelSpec, requests: list[dict[str, Any]]) -> list[Any]:
-    task = find_task(task_name)
-    parsed = [task.request_type.parse(request) for request in requests]
-    chunks = [parsed[start : start + _BATCH_ROWS] for start in range(0, len(parsed), _BATCH_ROWS)]
-    return [result for chunk in chunks for result in engine.run_many(task, chunk, model_id=spec.id)]
+    return [result.label for result in label_results(engine, spec, rows)]

@@ -37,6 +37,7 @@ from llm_core.backends.base import (
     Span,
     Tags,
     Traces,
+    WeighsDecisions,
 )
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
@@ -534,6 +535,11 @@ class _Batched:
         key = (id(model), "attribute")
         calls = (self._batcher.run(key, model.attribute, [decision], cancel) for decision in decisions)
         return [attribution for found in calls for attribution in found]
+
+    def decision_probabilities(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[float]:
+        """See `WeighsDecisions.decision_probabilities`."""
+        model: WeighsDecisions = self._model
+        return self._batcher.run((id(model), "weigh"), model.decision_probabilities, decisions, cancel)
 
     def trace(self, text: str, max_pieces: int, cancel: CancelToken, target: str | None = None) -> ForwardPass:
         """See `Traces.trace`; one text at a time, on the thread where encoders compute."""

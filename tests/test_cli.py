@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from llm_core import cli, development
+from llm_core import cli, development, served_coverage, served_explanations
 from llm_core.catalog import load_catalog
 from llm_core.errors import LlmCoreError
 from llm_core.evaluation.coverage import Coverage, read_coverage, write_coverage
@@ -81,7 +81,7 @@ def test_evaluate_keeps_what_the_coverage_file_holds_of_other_data(
     file = tmp_path / "coverage.json"
     write_coverage(file, "m", [Coverage.of([0.7], [False], data="a")])
     monkeypatch.setattr(development, "evaluate_model", lambda *_: [])
-    monkeypatch.setattr(development, "measure_coverage", lambda *_: Coverage.of([0.9], [True], data="b"))
+    monkeypatch.setattr(served_coverage, "measure_coverage", lambda *_: Coverage.of([0.9], [True], data="b"))
     invoke("evaluate", "m", "--data", "b", "--coverage", str(file))
     assert [(each.data, each.right[0]) for each in read_coverage(file)] == [("a", 0), ("b", 1)]
 
@@ -96,7 +96,7 @@ def test_explanations_are_measured_instead_and_put_into_card_and_scores(
     (folder / "README.md").write_text("# card\n\n## Training data and licences\n")
     write_scores(folder / "scores.json", [found[0]], model="spam-en")
     monkeypatch.setenv("LLM_CORE_MODELS_DIR", str(tmp_path))
-    monkeypatch.setattr(development, "explain_model", lambda *a: found)
+    monkeypatch.setattr(served_explanations, "explain_model", lambda *a: found)
     output = invoke("evaluate", "spam-en", "--data", "d", "--explain", "--card")
     assert "d validation insertion_gain: 0.2500 [0.2000, 0.3000]" in output
     assert "| better by | 0.2500 [0.2000, 0.3000]" in (folder / "README.md").read_text()

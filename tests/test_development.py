@@ -12,9 +12,11 @@ import torch
 
 from llm_core.backends.transformers import TransformersBackend
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
-from llm_core.development import Rows, evaluate_model, measure_coverage, train_recipe
+from llm_core.development import evaluate_model, train_recipe
 from llm_core.engine import Engine
 from llm_core.errors import InputError, UnknownModelError
+from llm_core.served import Rows
+from llm_core.served_coverage import measure_coverage
 from llm_core.settings import Settings
 from llm_core.training.recipe import load_recipe, recipe_names
 from llm_core.types import ModelFiles
@@ -56,8 +58,8 @@ def test_coverage_is_measured_on_the_served_path(data_dir: Path, offline_setting
 def test_mistakes_are_named(data_dir: Path, offline_settings: Settings) -> None:
     with pytest.raises(UnknownModelError, match="did you mean sentiment-en"):
         evaluate_model("sentiment-eng", Rows("reviews", data_dir=data_dir), offline_settings)
-    with pytest.raises(InputError, match="model: qa-en gives no probability of a label"):
-        measure_coverage("qa-en", Rows("reviews", data_dir=data_dir), offline_settings)
+    with pytest.raises(InputError, match="model: translate-en-zh is never sure or unsure"):
+        measure_coverage("translate-en-zh", Rows("reviews", data_dir=data_dir), offline_settings)
     with pytest.raises(InputError, match="split: must be train or validation"):
         evaluate_model("sentiment-en", Rows("reviews", "test", data_dir), offline_settings)
     with pytest.raises(InputError, match="llama_cpp does not give the likelihood of a text"):

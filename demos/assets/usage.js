@@ -12,6 +12,10 @@ function draw() {
     return;
   }
   const data = JSON.parse(props.value);
+  if (data.only_here) {
+    root.append(make("p", "none", say.only_here));
+    return;
+  }
   const here = location.origin + location.pathname.replace(/\/$/, "");
   const texts = new Map(data.examples.map(([name, text]) => [name, text.replaceAll(ADDRESS, here)]));
   const bar = make("div", "ways");

@@ -164,6 +164,19 @@ class Attributes(Protocol):
         """
 
 
+@runtime_checkable
+class WeighsDecisions(Protocol):
+    """Says how probable it finds what it might decide."""
+
+    def decision_probabilities(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[float]:
+        """Of each decision. Of a label and of an entity's type calibrated, the latter as the mean over its words; of an
+        answer the softmax probability of its first token times that of its last, in the window surest of it.
+
+        Raises:
+            InputError: A label or a span is not one that the model could decide on.
+        """
+
+
 def check_prompt_length(prompt_tokens: int, new_tokens: int, context_length: int) -> None:
     """Accept a prompt that leaves room for its answer.
 

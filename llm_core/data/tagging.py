@@ -270,7 +270,19 @@ def touched_tags(places: Sequence[tuple[int, int]], found: Iterable[tuple[str, i
     """
     tags = [OUTSIDE] * len(places)
     for label, start, end in found:
-        touched = [word for word, (first, last) in enumerate(places) if first < end and start < last]
-        for word in touched:
-            tags[word] = f"{'B' if word == touched[0] else 'I'}-{label}"
+        first, last = touched_words(places, start, end)
+        for word in range(first, last):
+            tags[word] = f"{'B' if word == first else 'I'}-{label}"
     return tags
+
+
+def touched_words(places: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+    """First word that has a character of ``start:end``, and one past the last; (0, 0) where none has.
+
+    Args:
+        places: Characters of each word, in order.
+        start: First character.
+        end: One past the last character.
+    """
+    touched = [word for word, (first, last) in enumerate(places) if first < end and start < last]
+    return (touched[0], touched[-1] + 1) if touched else (0, 0)

@@ -1,13 +1,16 @@
-"""How often a classifier answers, and how often it is right, when it may keep silent where it is not sure enough.
+"""How often a model answers, and how often it is right, when it may keep silent where it is not sure enough.
 
 Selective classification (Geifman & El-Yaniv 2017, arXiv:1705.08500): an answer is given where the probability of the
 best label is at least a threshold. *Coverage* is the share of rows that are answered, accuracy the share of these that
-are right (one minus the selective risk).
+are right (one minus the selective risk). Of a tagger the rows are the entities that it finds, and accuracy is their
+precision; of a reader an answer is right when it matches exactly, or is "not in the text" where nothing answers.
 
 The file ``coverage.json`` beside a model holds counts at 101 thresholds for each data set, so that every share and its
 interval can be told from it:
 
     {"model": …, "sets": [{"data", "split", "title", "rows", "kept": [101 counts], "right": [101 counts]}, …]}
+
+and of taggers ``wanted``, the number of true entities; of readers ``f1``, the mean over the kept rows.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ STEPS = 100
 """Thresholds are 0, 1 / STEPS, …, 1."""
 
 Array = npt.NDArray[Any]
+Shares = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=1)] | None, ...], Field(min_length=STEPS + 1, max_length=STEPS + 1)
+]
 Counts = Annotated[tuple[int, ...], Field(min_length=STEPS + 1, max_length=STEPS + 1)]
 
 
@@ -49,6 +55,10 @@ class Coverage(BaseModel):
     """Rows whose best label is at least as probable as the threshold."""
     right: Counts
     """Of these, rows whose best label is the true one."""
+    wanted: int | None = Field(default=None, ge=1)
+    """Of a tagger: how many entities there are."""
+    f1: Shares | None = None
+    """Of a reader: mean F1 of the answers that are kept; None where none is."""
 
     @model_validator(mode="after")
     def _counts_fit(self) -> Coverage:
@@ -68,6 +78,8 @@ class Coverage(BaseModel):
         data: str,
         split: str = "validation",
         title: str = "",
+        wanted: int | None = None,
+        f1: Sequence[float] | Array | None = None,
     ) -> Coverage:
         """Counts of measured rows.
 
@@ -77,6 +89,8 @@ class Coverage(BaseModel):
             data: As the field.
             split: As the field.
             title: As the field.
+            wanted: As the field.
+            f1: (rows,) of each answer.
 
         Raises:
             InputError: There are no rows.
@@ -86,13 +100,21 @@ class Coverage(BaseModel):
             raise InputError("data", "must have at least one row")
         kept = sure >= thresholds()[:, None]
         counts, of_these = (tuple(chosen.sum(axis=1).tolist()) for chosen in (kept, kept & truth))
-        return cls(data=data, split=split, title=title, rows=len(sure), kept=counts, right=of_these)
+        means = None if f1 is None else _means(np.asarray(f1, dtype=np.float64), kept)
+        return cls(
+            data=data, split=split, title=title, rows=len(sure), kept=counts, right=of_these, wanted=wanted, f1=means
+        )
 
     def shares(self) -> Array:
         """(thresholds, 4): coverage, accuracy and the ends of its 95 % interval; the last three are nan where no row
         is kept."""
         kept, right = np.array(self.kept, dtype=np.float64), np.array(self.right, dtype=np.float64)
         return np.stack([kept / self.rows, divided(right, kept), *wilson(right, kept)], axis=-1)
+
+
+def _means(values: Array, kept: Array) -> tuple[float | None, ...]:
+    """(thresholds,) means of the values that are kept."""
+    return tuple(round(float(values[chosen].mean()), 4) if chosen.any() else None for chosen in kept)
 
 
 def thresholds() -> Array:
@@ -124,7 +146,7 @@ def write_coverage(path: Path, model: str, found: Sequence[Coverage], *, keep: b
     """
     earlier = read_coverage(path) if keep and path.is_file() else ()
     sets = {(each.data, each.split, each.title): each for each in (*earlier, *found)}
-    lines = ",\n".join(json.dumps(each.model_dump(), ensure_ascii=False) for each in sets.values())
+    lines = ",\n".join(json.dumps(each.model_dump(exclude_none=True), ensure_ascii=False) for each in sets.values())
     with replacing(path) as draft:
         draft.write_text(f'{{"model": {json.dumps(model)}, "sets": [\n{lines}\n]}}\n', encoding="utf-8")
 

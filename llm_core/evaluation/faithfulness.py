@@ -21,8 +21,10 @@ from llm_core.evaluation.bootstrap import SEED, Estimate, mean_interval
 Array = npt.NDArray[np.float64]
 Weighted = tuple[int, int, float]
 """Characters ``start:end`` of a word, and its weight."""
-Probabilities = Callable[[Sequence[tuple[int, str]]], Sequence[float]]
-"""Maps (number of the text, text without some of its words) to the probability of that text's label."""
+Shortened = tuple[int, str, tuple[tuple[int, int], ...]]
+"""Number of a text, the text without some of its words, and the characters of these in the whole text."""
+Probabilities = Callable[[Sequence[Shortened]], Sequence[float]]
+"""Maps shortened texts to the probability of what was explained of the whole ones."""
 
 STEPS = 10
 """Points of a curve: nothing, a tenth, two tenths … of the words removed, and as many put in."""
@@ -37,7 +39,7 @@ def faithfulness(
 
     Args:
         texts: What was explained.
-        words: Of each text; those with fewer than `MIN_WORDS` are left out.
+        words: Of each text, those that may leave it; texts with fewer than `MIN_WORDS` are left out.
         probabilities: The model.
         seed: Of the random order.
 
@@ -52,11 +54,11 @@ def faithfulness(
     if not used:
         raise InputError("data", f"must have a text of at least {MIN_WORDS} words")
     draw = np.random.default_rng(seed)
-    asked: list[tuple[int, str]] = []
+    asked: list[Shortened] = []
     for number in used:
         weights = np.array([weight for *_, weight in words[number]])
         for order in (np.argsort(-weights, kind="stable"), draw.permutation(len(weights))):
-            asked += [(number, text) for text in _shortened(texts[number], words[number], order)]
+            asked += [(number, without(texts[number], gone), gone) for gone in _removed(words[number], order)]
     areas = np.asarray(probabilities(asked), dtype=np.float64).reshape(len(used), 2, 2, STEPS).mean(axis=-1)
     return _figures(areas)
 
@@ -75,12 +77,12 @@ def _figures(areas: Array) -> dict[str, Estimate]:
     return {name: mean_interval(column) for name, column in columns.items()}
 
 
-def _shortened(text: str, words: Sequence[Weighted], order: npt.NDArray[np.int64]) -> list[str]:
-    """The texts of both curves: without the first words of the order, then without all but the first."""
+def _removed(words: Sequence[Weighted], order: npt.NDArray[np.int64]) -> list[tuple[tuple[int, int], ...]]:
+    """What is gone at the points of both curves: the first words of the order, then all but the first."""
     counts = [len(order) * step // STEPS for step in range(STEPS)]
-    deleted = [set(order[:count].tolist()) for count in counts]
-    inserted = [set(order[len(order) - count :].tolist()) for count in reversed(counts)]
-    return [without(text, [words[number][:2] for number in sorted(gone)]) for gone in (*deleted, *inserted)]
+    deleted = [order[:count] for count in counts]
+    inserted = [order[len(order) - count :] for count in reversed(counts)]
+    return [tuple(words[number][:2] for number in sorted(gone.tolist())) for gone in (*deleted, *inserted)]
 
 
 def without(text: str, ranges: Sequence[tuple[int, int]]) -> str:

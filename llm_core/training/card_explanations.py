@@ -11,7 +11,7 @@ _HEADING, _NEXT = "## Explanations", "## Training data and licences"
 _SECTION = """\
 {heading}
 Words in the order of their integrated gradients, against a random order, on {rows} texts of `{data}` ({split}) drawn by
-chance: the mean probability of the predicted label while words leave the text (deletion, small is good), and while they
+chance: {what} (deletion, small is good), and while they
 are put in (insertion, large is good); Petsiuk et al. 2018. Values with their 95 % interval; the last line is the
 difference text by text.
 
@@ -24,15 +24,24 @@ difference text by text.
 Measure again: `python -m llm_core evaluate {model} --data {data} --data-dir DIR --explain --card`.
 
 """
+_WHAT = {
+    "label": "the mean probability of the predicted label while words leave the text",
+    "entities": "the mean probability of one of the text's entities, drawn by chance (of its type, as a mean over its\n"
+    "words, which always stay), while the other words leave its sentence",
+    "answer": "the mean probability of the answer that the model found (of its first token times that of its last;\n"
+    "its own words always stay, and only questions that get an answer count), while the other words leave the text",
+}
+"""By what was explained."""
 
 
-def with_explanations(card: str, model: str, scores: Sequence[Score]) -> str:
+def with_explanations(card: str, model: str, scores: Sequence[Score], kind: str = "label") -> str:
     """The card with these figures in the place of earlier ones.
 
     Args:
         card: As `card.model_card` writes it.
         model: Catalogue id.
         scores: Of `evaluation.faithfulness`, all of the same data.
+        kind: What was explained: ``label``, ``entities`` or ``answer``.
 
     Raises:
         ValueError: It is no such card.
@@ -44,6 +53,7 @@ def with_explanations(card: str, model: str, scores: Sequence[Score]) -> str:
     section = _SECTION
     for name, value in figures.items():
         section = section.replace(f"{{{name}}}", value)
-    section = section.format(heading=_HEADING, rows=first.rows, data=first.data, split=first.split, model=model)
+    places = {"rows": first.rows, "data": first.data, "split": first.split, "model": model, "what": _WHAT[kind]}
+    section = section.format(heading=_HEADING, **places)
     before = re.sub(rf"{_HEADING}\n.*?(?={_NEXT})", "", card, flags=re.DOTALL)
     return before.replace(_NEXT, section + _NEXT, 1)

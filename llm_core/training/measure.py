@@ -92,6 +92,8 @@ class Measure:
         self._keep_outputs([row for rows in validation.values() for row in rows], predictions)
         told = {"task": self.recipe.objective, "max_length": self.recipe.max_length, **settings}
         write_json(self.model_dir / CALIBRATION_FILE, told)
+        if self.recipe.objective != "classification":  # an earlier model's; `evaluate --coverage` measures this one's
+            (self.model_dir / COVERAGE_FILE).unlink(missing_ok=True)
         return self._looked_up(predictions, validation)
 
     def _language(self, model: Any, tokenizer: Any) -> list[Score]:

@@ -74,3 +74,41 @@ def test_it_fits_a_phone_and_speaks_chinese(site: str, browser: Browser) -> None
         dial = ask(page, "classify", 0, "The striker scored twice in the cup final against Milan.")
         expect(dial).to_contain_text("只在高于此概率时回答")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_names_below_the_bar_are_held_back_one_by_one(visit: Page) -> None:
+    visit.locator("#tab-entities-button").click()
+    visit.locator("#entities-examples button").first.click()
+    dial = visit.locator("#entities-dial")
+    expect(dial).to_contain_text("Names shown: 8/8", timeout=ANSWER_MS)
+    expect(dial.locator("tbody tr")).to_have_count(3)
+    expect(dial).to_contain_text("web texts (UNER-EWT)")
+    everything = [share(dial, column) for column in (0, 1, 2)]
+    dial.get_by_role("slider").fill("60")
+    expect(dial).to_contain_text(re.compile(r"Names shown: [1-7]/8"))
+    held = dial.locator(".told small")
+    expect(held).to_contain_text(re.compile(r"Held back: .*\d+\.\d%"))
+    count = held.inner_text().count("%")
+    expect(visit.locator("#entities .results [data-held]")).to_have_count(count)
+    surest = [share(dial, column) for column in (0, 1, 2)]
+    assert everything[0] == 100.0 > surest[0]
+    assert surest[1] > everything[1] > 65 and surest[2] < everything[2]
+    dial.get_by_role("slider").press("Home")
+    expect(visit.locator("#entities .results [data-held]")).to_have_count(0)
+
+
+def test_an_answer_below_the_bar_is_withheld_in_chinese(site: str, browser: Browser) -> None:
+    with visitor(browser, site, "zh-CN", 360) as page:
+        page.locator("#tab-answer-button").click()
+        page.locator("#answer-examples button").first.click()
+        dial = page.locator("#answer-dial")
+        expect(dial).to_contain_text(re.compile(r"回答： May 27, 1937 \d+\.\d%"), timeout=ANSWER_MS)
+        expect(dial.locator("tbody tr")).to_have_count(2)
+        exact, f1 = share(dial, 1), share(dial, 2)
+        assert f1 > exact > 45
+        dial.get_by_role("slider").fill("99")
+        expect(dial).to_contain_text("把握不够，不作回答")
+        expect(page.locator("#answer-result")).to_have_css("opacity", "0.3")
+        dial.get_by_role("slider").fill("80")
+        assert share(dial, 1) > exact and share(dial, 0) < 100
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -25,6 +25,7 @@ from demos._usage import (
 )
 from llm_core.engine import Engine
 from llm_core.tasks import find_task
+from llm_core.tasks.classify import OWN_LABEL_SET
 from tests.demos.site import Site
 
 GIVEN = {"prompt": 'it\'s "one" $HOME `two` \\ 三\nfour', "max_new_tokens": 4}
@@ -115,3 +116,9 @@ def test_a_link_holds_the_frame_its_tabs_and_its_values() -> None:
     state = base64.urlsafe_b64decode(address.partition("=")[2])
     assert json.loads(state) == ["poem", ["generate", "poem"], values]
     assert link(Place("poem", ()), ["x" * MAX_LINK_CHARS]) == ""
+
+
+def test_a_model_of_ones_own_is_asked_from_nowhere_else(engine: Engine) -> None:
+    fields = {"text": "late again", "label_set": OWN_LABEL_SET}
+    described = describe_usage(DemoContext(engine), find_task("classify"), fields, "auto", f"{ADDRESS}/?state=x")
+    assert json.loads(described) == {"only_here": True}

@@ -79,17 +79,33 @@ def test_broken_files_are_named(tmp_path: Path, change: dict[str, object], messa
 def test_shipped_counts_agree_with_the_scores(path: Path) -> None:
     """At threshold 0 the accuracy is that of scores.json, but for rows that the served precision decides otherwise, and
     for long ones: training reads their beginning, the task all of it."""
-    scores = {(s.data, s.title): s for s in read_scores(path.with_name("scores.json")) if s.metric == "accuracy"}
+    scores = {(s.data, s.title, s.metric): s for s in read_scores(path.with_name("scores.json"))}
     for found in read_coverage(path):
-        score = scores[found.data, found.title]
-        assert found.rows == score.rows
-        assert found.right[0] / found.rows == pytest.approx(score.value, abs=0.01)
+        metric, value = "accuracy", found.right[0] / found.rows
+        if found.wanted is not None:
+            metric, value = "f1", 2 * found.right[0] / (found.rows + found.wanted)
+        elif found.f1 is not None:
+            metric = "exact_match"
+            assert found.f1[0] == pytest.approx(scores[found.data, found.title, "f1"].value, abs=0.01)
+        score = scores[found.data, found.title, metric]
+        assert found.rows == score.rows or found.wanted is not None
+        assert value == pytest.approx(score.value, abs=0.01)
 
 
-def test_every_shipped_classifier_has_them() -> None:
-    classifiers = {
+def test_every_shipped_classifier_tagger_and_reader_has_them() -> None:
+    sure = {
         path.parent.name
         for path in (REPOSITORY_ROOT / "models").glob("*/calibration.json")
-        if json.loads(path.read_text())["task"] == "classification"
+        if json.loads(path.read_text())["task"] in ("classification", "tagging", "question_answering")
     }
-    assert {path.parent.name for path in SHIPPED} == classifiers
+    assert {path.parent.name for path in SHIPPED} == sure
+
+
+def test_entities_have_how_many_there_are_and_answers_their_f1(tmp_path: Path) -> None:
+    file = tmp_path / "coverage.json"
+    names = Coverage.of([0.9, 0.4], [True, False], data="names", wanted=3)
+    answers = Coverage.of([0.9, 0.4], [True, False], data="answers", f1=[1.0, 0.5])
+    assert answers.f1 is not None and (answers.f1[0], answers.f1[41], answers.f1[91]) == (0.75, 1.0, None)
+    write_coverage(file, "m", [names, answers])
+    assert read_coverage(file) == (names, answers)
+    assert "wanted" not in json.loads(file.read_text())["sets"][1]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from llm_core.errors import InputError
-from llm_core.evaluation.faithfulness import MIN_WORDS, Weighted, faithfulness, without
+from llm_core.evaluation.faithfulness import MIN_WORDS, Shortened, Weighted, faithfulness, without
 
 TEXTS = ["one two good four five six seven eight nine ten", "good " * 3 + "a b c d e f g"]
 
@@ -21,9 +21,9 @@ def words(text: str, weight: dict[str, float]) -> list[Weighted]:
     return found
 
 
-def good(asked: Sequence[tuple[int, str]]) -> list[float]:
+def good(asked: Sequence[Shortened]) -> list[float]:
     """Goes by one word only."""
-    return [0.9 if "good" in text.split() else 0.1 for _, text in asked]
+    return [0.9 if "good" in text.split() else 0.1 for _, text, _ in asked]
 
 
 def test_true_reasons_beat_chance_and_false_ones_lose_to_it() -> None:
@@ -38,16 +38,16 @@ def test_true_reasons_beat_chance_and_false_ones_lose_to_it() -> None:
 
 
 def test_each_text_is_asked_about_with_its_own_label() -> None:
-    asked: list[tuple[int, str]] = []
+    asked: list[Shortened] = []
 
-    def remember(batch: Sequence[tuple[int, str]]) -> list[float]:
+    def remember(batch: Sequence[Shortened]) -> list[float]:
         asked.extend(batch)
         return [0.5] * len(batch)
 
     faithfulness(["too short", TEXTS[0]], [words("too short", {}), words(TEXTS[0], {})], remember)
-    assert {number for number, _ in asked} == {1}, f"fewer than {MIN_WORDS} words have no curve"
-    assert asked[0] == (1, TEXTS[0]) and asked[19] == (1, TEXTS[0]), "curves begin and end with the whole text"
-    assert all(text.strip() for _, text in asked)
+    assert {number for number, *_ in asked} == {1}, f"fewer than {MIN_WORDS} words have no curve"
+    assert asked[0] == (1, TEXTS[0], ()) and asked[19] == (1, TEXTS[0], ()), "curves begin and end with the whole text"
+    assert all(text.strip() and text == without(TEXTS[0], gone) for _, text, gone in asked)
 
 
 def test_nothing_to_measure() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from llm_core.backends.base import Attribution, Decision, Span
 from llm_core.backends.transformers.attribution import Gradients
@@ -46,6 +47,20 @@ class SpanModel(Explained):
     def answer_probability(self, span: Span) -> float:
         """See `ExtractsSpans.answer_probability`."""
         return self.calibration.answer_is_right(span.score - span.null_score + self.calibration.no_answer_threshold)
+
+    def decision_probabilities(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[float]:
+        """See `WeighsDecisions.decision_probabilities`."""
+        questions, contexts = ([decision.texts[part] for decision in decisions] for part in (0, 1))
+        windows, logits = self._read(questions, contexts, cancel)
+        found = [[0.0] for _ in decisions]
+        for window, own in zip(windows, logits, strict=True):
+            first, last = answer_positions(window, *(decisions[window.row].span or (0, 0)))
+            if (first, last) != (0, 0):
+                chances = np.exp(log_softmax(own[: len(window.offsets)], axis=0))
+                found[window.row].append(float(chances[first, 0] * chances[last, 1]))
+        if not all(len(own) > 1 for own in found):
+            raise InputError("span", "must be within the context, and short enough for one window")
+        return [max(own) for own in found]
 
     def explain(self, decision: Decision, gradients: Gradients) -> Attribution:
         """Of the window that decided: the one surest of the span; of "not in this context", the least sure one."""

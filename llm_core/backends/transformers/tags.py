@@ -43,13 +43,31 @@ class TagModel(Explained):
     def tag(self, texts: Sequence[str], cancel: CancelToken) -> list[list[NamedSpan]]:
         """See `Tags.tag`."""
         places = [character_ranges(text) for text in texts]
+        return [
+            self._spans(logits, words) for logits, words in zip(self._read(texts, places, cancel), places, strict=True)
+        ]
+
+    def decision_probabilities(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[float]:
+        """See `WeighsDecisions.decision_probabilities`."""
+        texts = [decision.texts[0] for decision in decisions]
+        places = [character_ranges(text) for text in texts]
+        wanted = [self._wanted(decision, words) for decision, words in zip(decisions, places, strict=True)]
+        found = []
+        for logits, tags in zip(self._read(texts, places, cancel), wanted, strict=True):
+            probabilities = torch.from_numpy(logits).softmax(dim=-1)
+            chosen = [float(probabilities[word, self.spec.labels.index(tag)]) for word, tag in tags.items()]
+            found.append(sum(chosen) / len(chosen))
+        return found
+
+    def _read(self, texts: Sequence[str], places: Sequence[Sequence[Range]], cancel: CancelToken) -> list[Array]:
+        """Logits of the words of each text, (words, C)."""
         windows = self._windows(texts, places)
         logits = self.run([self._row(window) for window in windows], cancel)
         owned: list[list[int]] = [[] for _ in texts]
         for index, window in enumerate(windows):
             owned[window.row].append(index)
         return [
-            self._spans([windows[i] for i in own], [logits[i] for i in own], words)
+            word_logits([windows[i] for i in own], [logits[i] for i in own], len(words), self.spec.labels)
             for own, words in zip(owned, places, strict=True)
         ]
 
@@ -62,10 +80,7 @@ class TagModel(Explained):
         """Of the window with most of the entity's words; capitals, where they are marked, stay so in the baseline."""
         [text] = decision.texts
         words = character_ranges(text)
-        tags = touched_tags(words, [(decision.label, *(decision.span or (0, 0)))])
-        wanted = {number: tag for number, tag in enumerate(tags) if tag != OUTSIDE}
-        if not wanted or not set(wanted.values()) <= set(self.spec.labels):
-            raise InputError("span", "must be that of an entity of a type that the model knows")
+        wanted = self._wanted(decision, words)
         windows = self._windows([text], [words])
         window = max(windows, key=lambda each: sum(word in wanted for _, word in each.first_pieces()))
         at = [(piece, self.spec.labels.index(wanted[word])) for piece, word in window.first_pieces() if word in wanted]
@@ -76,6 +91,14 @@ class TagModel(Explained):
             return torch.stack([log_odds(logits_BTC[:, piece], tag) for piece, tag in at]).mean(dim=0)
 
         return gradients.of(self._row(window), (places,), output)
+
+    def _wanted(self, decision: Decision, words: Sequence[Range]) -> dict[int, str]:
+        """Tags of an entity's words, by number."""
+        tags = touched_tags(words, [(decision.label, *(decision.span or (0, 0)))])
+        wanted = {number: tag for number, tag in enumerate(tags) if tag != OUTSIDE}
+        if not wanted or not set(wanted.values()) <= set(self.spec.labels):
+            raise InputError("span", "must be that of an entity of a type that the model knows")
+        return wanted
 
     def _logits(self, outputs: Any) -> torch.Tensor:
         logits_BTC: torch.Tensor = outputs.logits
@@ -89,9 +112,8 @@ class TagModel(Explained):
         types = window.token_type_ids or ([0] * len(window.input_ids) if self._with_types else None)
         return TokenRow(window.input_ids, types)
 
-    def _spans(self, windows: Sequence[TagWindow], logits: Sequence[Array], words: Sequence[Range]) -> list[NamedSpan]:
+    def _spans(self, of_words: Array, words: Sequence[Range]) -> list[NamedSpan]:
         labels = self.spec.labels
-        of_words = word_logits(windows, logits, len(words), labels)
         tags = best_tags(of_words, labels)
         found = entities(tags)
         probabilities = torch.from_numpy(of_words).softmax(dim=-1).numpy()
