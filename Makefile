@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check docs format bench slow screenshots images clean
+.PHONY: help setup setup-dev run test check docs format bench slow screenshots images replicas test-matrix clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,7 +60,16 @@ images: setup-dev ## Draw the page's icon and the picture of shared links from t
 	$(BIN)/python -m tools.draw_images
 
 slow: setup-dev ## Load, soak and long quality runs
+	sh tools/install_nginx.sh
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+replicas: setup-dev ## Three replicas behind nginx: visitors stay with one, and survive its end
+	sh tools/install_nginx.sh
+	$(BIN)/python -m pytest -m slow tests/deploy/test_replicas.py $(ARGS)
+
+test-matrix: setup ## The tests but those of the browser, on Python 3.11 and 3.12 with torch 2.11 and 2.13
+	for python in python3.11 python3.12; do for torch in 2.11.0 2.13.0; do \
+		sh tools/test_matrix.sh $$python $$torch $(ARGS) || exit 1; done; done
 
 train-%: setup-dev ## Reproduce a trained model, such as make train-qa-en (data: LLM_CORE_DATA_DIR or the Hub)
 	$(BIN)/python -m llm_core train $* $(ARGS)

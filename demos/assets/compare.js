@@ -100,8 +100,8 @@ function verdict(columns) {
   const all = columns.map((column) => column.outcome);
   if (all.length < 2 || all.some((outcome) => !outcome)) return "";
   if (all[0].kind === "labels") {
-    const named = all.map((outcome) => outcome.label || say.no_label);
-    return all.every((outcome) => outcome.same) ? `✓ ${say.same_label} ${named[0]}` : `≠ ${say.other_label} ${named.join(" · ")}`;
+    const labels = all.map((outcome) => (outcome.label ? named(outcome.label, say) : say.no_label));
+    return all.every((outcome) => outcome.same) ? `✓ ${say.same_label} ${labels[0]}` : `≠ ${say.other_label} ${labels.join(" · ")}`;
   }
   if (all[0].kind === "spans") return all.every((outcome) => !outcome.own) ? `✓ ${say.same_spans}` : "";
   return all.some((outcome) => outcome.share < 1) ? say.only_here : "";

@@ -22,7 +22,7 @@ def deploy() -> None:
 def space(
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Of the Space; made if it is not there.")],
     hardware: Annotated[
-        str, typer.Option(help="cpu-basic, cpu-upgrade, zero-a10g, t4-small, l4x1, a10g-small, a100-large …")
+        str, typer.Option(help="cpu-basic, cpu-upgrade, t4-small, l4x1, a10g-small, a100-large …")
     ] = "cpu-basic",
     private: Annotated[bool, typer.Option("--private", help="Only its owner sees it.")] = False,
     sleep_time: Annotated[

@@ -16,10 +16,6 @@ from packaging.utils import canonicalize_name
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where torch comes without CUDA's libraries: 0.2 GB instead of several."""
-ZERO_GPU_TORCH = "2.11.0"
-"""The newest that ZeroGPU documents; the code runs on it and on the pinned one."""
-_ZERO_GPU_OPEN = frozenset({"setuptools"})
-"""Pinned here at versions that this torch does not take."""
 _TARGET = {
     "implementation_name": "cpython",
     "os_name": "posix",
@@ -37,22 +33,18 @@ def space_requirements(root: Path, hardware: str) -> str:
 
     Args:
         root: The repository, with its requirements and constraints.
-        hardware: ``cpu-…``: torch without CUDA; ``zero-…``: the torch of ZeroGPU; others: the pinned one, with CUDA.
+        hardware: ``cpu-…``: torch without CUDA; others: with it.
     """
     wanted = _pins(root / "requirements.txt")
-    names = _needed(wanted) - (_ZERO_GPU_OPEN if hardware.startswith("zero-") else set())
+    names = _needed(wanted)
     pinned = [line for line in _pins(root / "constraints.txt") if canonicalize_name(Requirement(line).name) in names]
-    lines = [_for_hardware(line, hardware) for line in wanted]
-    head = [f"--extra-index-url {CPU_INDEX}"] if hardware.startswith("cpu-") else []
-    return "\n".join([*head, *lines, *pinned]) + "\n"
-
-
-def _for_hardware(line: str, hardware: str) -> str:
-    if Requirement(line).name != "torch":
-        return line
     if hardware.startswith("cpu-"):
-        return f"{line}+cpu"
-    return f"torch=={ZERO_GPU_TORCH}" if hardware.startswith("zero-") else line
+        wanted = [f"--extra-index-url {CPU_INDEX}", *(_without_cuda(line) for line in wanted)]
+    return "\n".join([*wanted, *pinned]) + "\n"
+
+
+def _without_cuda(line: str) -> str:
+    return f"{line}+cpu" if Requirement(line).name == "torch" else line
 
 
 def _pins(file: Path) -> list[str]:

@@ -27,7 +27,7 @@ _KEPT = ".gitattributes"
 """The Hub's own."""
 _UNDER_WAY = frozenset({"BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING"})
 _UNRUNNABLE = frozenset({"BUILD_ERROR", "CONFIG_ERROR", "NO_APP_FILE", "RUNTIME_ERROR"})
-_FIXED_SLEEP = frozenset({"cpu-basic", "zero-a10g"})
+_ZERO_GPU = "zero-"
 
 Step = tuple[str, Callable[[], None]]
 """What it does, in words; and how."""
@@ -54,11 +54,16 @@ class SpaceOptions:
         owner, _, name = self.repository.partition("/")
         if not (owner and name) or "/" in name:
             raise InputError("repository", "must be OWNER/NAME", self.repository)
-        known = [flavour.value for flavour in SpaceHardware]
+        if self.hardware.startswith(_ZERO_GPU):
+            rule = (
+                "cannot be ZeroGPU: it starts only apps that hand their work to its workers, and this one does not yet"
+            )
+            raise InputError("hardware", rule, self.hardware)
+        known = [flavour.value for flavour in SpaceHardware if not flavour.value.startswith(_ZERO_GPU)]
         if self.hardware not in known:
             raise InputError("hardware", f"must be one of {', '.join(known)}", self.hardware)
-        if self.sleep_seconds is not None and self.hardware in _FIXED_SLEEP:
-            raise InputError("sleep_time", f"cannot be chosen on {self.hardware}")
+        if self.sleep_seconds is not None and self.hardware == "cpu-basic":
+            raise InputError("sleep_time", "cannot be chosen on cpu-basic, which sleeps after 48 hours")
 
 
 class Deployment:

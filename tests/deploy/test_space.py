@@ -164,6 +164,7 @@ def test_a_refused_token_is_told(hub: SpaceHub, files: list[BundleFile], token: 
         ({"repository": "demo"}, "repository"),
         ({"repository": "a/b/c"}, "repository"),
         ({"repository": "ann/demo", "hardware": "h100"}, "hardware"),
+        ({"repository": "ann/demo", "hardware": "zero-a10g"}, "hardware"),
         ({"repository": "ann/demo", "sleep_seconds": 600}, "sleep_time"),
     ],
 )
@@ -182,11 +183,11 @@ def environment(hub: SpaceHub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_dry_run_lists_files_and_calls_and_asks_nobody(hub: SpaceHub, environment: None) -> None:
-    command = ["deploy", "space", "ann/demo", "--dry-run", "--secret", "MY_SECRET", "--hardware", "zero-a10g"]
+    command = ["deploy", "space", "ann/demo", "--dry-run", "--secret", "MY_SECRET", "--hardware", "l4x1"]
     output = CliRunner().invoke(cli.app, command, catch_exceptions=False).output
     assert hub.asked == []
     assert "models/translate-en-zh/model.bin" in output and "would set the secret MY_SECRET" in output
-    assert "would ask for zero-a10g" in output and SECRET not in output and TOKEN not in output
+    assert "would ask for l4x1" in output and SECRET not in output and TOKEN not in output
 
 
 def test_the_command_deploys_the_repository_and_logs_no_secret(

@@ -1,0 +1,12 @@
+# The page on CPUs, with the embedded models inside: docker build -t llm-showcase .
+FROM python:3.12.12-slim
+RUN useradd --create-home --uid 1000 page && install -d -o page /app
+WORKDIR /app
+COPY requirements.txt constraints.txt ./
+RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt
+USER page
+ENV GRADIO_SERVER_NAME=0.0.0.0 LLM_CORE_CACHE_DIR=/app/.cache
+COPY --chown=page . .
+RUN python -m llm_core pull --embedded
+EXPOSE 7860
+CMD ["python", "app.py"]
