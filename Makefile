@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check docs format bench slow screenshots images replicas test-matrix clean
+.PHONY: help setup setup-dev run test test-ray check docs format bench slow screenshots images replicas test-matrix clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,14 @@ run: setup ## Start the page on http://127.0.0.1:7860 (options: make run ARGS="-
 
 test: setup-dev ## Run the tests (options: make test ARGS="tests/tasks -k sentiment")
 	$(BIN)/python -m pytest $(ARGS)
+
+$(VENV)-ray/.installed: requirements-ray.txt requirements-dev.txt requirements.txt constraints.txt
+	test -x $(VENV)-ray/bin/python || $(PYTHON) -m venv $(VENV)-ray
+	$(VENV)-ray/bin/python -m pip install --quiet -r requirements-ray.txt -r requirements-dev.txt
+	@touch $@
+
+test-ray: $(VENV)-ray/.installed ## Run the tests of tables on Ray, in an environment that has it
+	$(VENV)-ray/bin/python -m pytest tests/ray $(ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -75,4 +83,4 @@ train-%: setup-dev ## Reproduce a trained model, such as make train-qa-en (data:
 	$(BIN)/python -m llm_core train $* $(ARGS)
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-ray .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

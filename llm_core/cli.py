@@ -19,7 +19,7 @@ import logging
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -58,27 +58,48 @@ def run(
     ] = None,
     truth: Annotated[str | None, typer.Option(help="Of a table: the column with the right answers.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Of a table: FIELD=VALUE for all rows, as target=zh.")] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Of a table: ray spreads blocks of rows over workers.")
+    ] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="Of ray; default: one a core.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Of JSON lines: address of another instance of this app that answers them.")
+    ] = None,
 ) -> None:
     """Run a task over JSON lines, or over a table. A bad line gives {"error", "line"} in its place, a bad row has its
     error in a column; the exit status is 1 at the end."""
-    from llm_core.engine import create_engine
     from llm_core.tasks import find_task
 
     chosen = find_task(task)
     if table is None and (column or truth or field):
         raise typer.BadParameter("--column, --truth and --field need a table")
+    if (table is None and engine == "ray") or (table is not None and endpoint is not None):
+        raise typer.BadParameter("--engine ray needs a table, --endpoint needs JSON lines")
+    of_table: dict[str, Any] = {"columns": column or (), "truth": truth, "fields": field or ()}
+    if endpoint is not None:
+        from llm_core.at_endpoint import run_jsonl_at
+
+        failures = run_jsonl_at(endpoint, chosen, model, input, output)
+    elif table is not None and engine == "ray":
+        from llm_core.on_ray import run_table_on_ray
+
+        failures = run_table_on_ray(chosen, model, table, output, workers=workers, **of_table)
+    else:
+        failures = _run_here(chosen, model, table, input, output, of_table)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _run_here(
+    task: Any, model: str, table: Path | None, input: Path | None, output: Path | None, of_table: dict[str, Any]
+) -> int:
+    from llm_core.engine import create_engine
+    from llm_core.jsonl import run_jsonl
+    from llm_core.tables import run_table
+
     with closing(create_engine(Settings())) as engine:
         if table is None:
-            from llm_core.jsonl import run_jsonl
-
-            failures = run_jsonl(engine, chosen, model, input, output)
-        else:
-            from llm_core.tables import run_table
-
-            failures = run_table(
-                engine, chosen, model, table, output, columns=column or (), truth=truth, fields=field or ()
-            )
-    raise typer.Exit(1 if failures else 0)
+            return run_jsonl(engine, task, model, input, output)
+        return run_table(engine, task, model, table, output, **of_table)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -16,6 +16,10 @@ from llm_core.engine import AUTO, Engine
 from llm_core.errors import InputError, LlmCoreError
 from llm_core.many import Answer, Pace, answer_each
 from llm_core.session import Task, exhaust
+
+Line = tuple[int, bytes]
+"""Its number, from 1, and what it holds."""
+Record = dict[str, Any]
 
 
 def run_jsonl(engine: Engine, task: Task[Any, Any], model_id: str, source: Path | None, target: Path | None) -> int:
@@ -37,18 +41,42 @@ def run_jsonl(engine: Engine, task: Task[Any, Any], model_id: str, source: Path 
     """
     if model_id != AUTO:
         engine.catalog[model_id]
+    pace = Pace(task)
+
+    def answers(lines: Sequence[Line]) -> list[Record]:
+        requests = [parsed_line(task, text) for _, text in lines]
+        outcomes = exhaust(answer_each(engine, task, requests, model_id=model_id))
+        pace.learn(outcomes)
+        return [_record(number, outcome) for (number, _), outcome in zip(lines, outcomes, strict=True)]
+
+    return write_records(answers, lambda: pace.size, task.name, source, target)
+
+
+def write_records(
+    answers: Callable[[Sequence[Line]], Sequence[Record]],
+    size: Callable[[], int],
+    name: str,
+    source: Path | None,
+    target: Path | None,
+) -> int:
+    """As `run_jsonl`.
+
+    Args:
+        answers: The records of some lines.
+        size: How many lines to answer next.
+        name: Of what is done, for the progress bar.
+        source: File to read.
+        target: File to write.
+    """
     failures = 0
     with ExitStack() as stack:
         reader, writer = _open_files(stack, source, target)
-        progress = stack.enter_context(tqdm(unit=" lines", desc=task.name, disable=not sys.stderr.isatty()))
-        lines, pace = _numbered(reader), Pace(task)
-        while batch := list(itertools.islice(lines, pace.size)):
-            requests = [_parse(task, text) for _, text in batch]
-            outcomes = exhaust(answer_each(engine, task, requests, model_id=model_id))
-            pace.learn(outcomes)
-            for (number, _), outcome in zip(batch, outcomes, strict=True):
-                writer.write(json.dumps(_record(number, outcome), ensure_ascii=False) + "\n")
-                failures += not isinstance(outcome, Answer)
+        progress = stack.enter_context(tqdm(unit=" lines", desc=name, disable=not sys.stderr.isatty()))
+        lines = _numbered(reader)
+        while batch := list(itertools.islice(lines, size())):
+            for record in answers(batch):
+                writer.write(json.dumps(record, ensure_ascii=False) + "\n")
+                failures += record.keys() == failed(0, "").keys()
             writer.flush()
             progress.update(len(batch))
     return failures
@@ -68,26 +96,40 @@ def _open_files(stack: ExitStack, source: Path | None, target: Path | None) -> t
     return reader, writer
 
 
-def _numbered(reader: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+def _numbered(reader: Iterable[bytes]) -> Iterator[Line]:
     """Lines that are not blank, with their numbers from 1."""
     return ((number, line) for number, line in enumerate(reader, start=1) if line.strip())
 
 
-def _parse(task: Task[Any, Any], text: bytes) -> Any:
+def parsed_line(task: Task[Any, Any], text: bytes) -> Any:
     """The request of a line, or what is wrong with it."""
     try:
-        values = json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        return InputError("line", f"must be a JSON object ({error})")
-    if not isinstance(values, dict):
-        return InputError("line", "must be a JSON object")
-    try:
-        return task.request_type.parse(values)
+        return task.request_type.parse(values_of(text))
     except InputError as error:
         return error
 
 
-def _record(number: int, outcome: Answer | LlmCoreError) -> dict[str, Any]:
+def values_of(text: bytes) -> Record:
+    """The fields that a line holds.
+
+    Raises:
+        InputError: It is no JSON object.
+    """
+    try:
+        values = json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError("line", f"must be a JSON object ({error})") from None
+    if not isinstance(values, dict):
+        raise InputError("line", "must be a JSON object")
+    return values
+
+
+def failed(number: int, error: object) -> Record:
+    """What stands in the place of an answer."""
+    return {"error": str(error), "line": number}
+
+
+def _record(number: int, outcome: Answer | LlmCoreError) -> Record:
     if isinstance(outcome, LlmCoreError):
-        return {"error": str(outcome), "line": number}
+        return failed(number, outcome)
     return {**outcome.result.record(), "model": outcome.model_id, "seconds": round(outcome.seconds, 6)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,6 +52,25 @@ def run_table(
     Raises:
         InputError: A file cannot be read or written, or the request is wrong.
     """
+    batches = Batches(engine)
+
+    def run(batch: BatchTask, request: BatchRequest) -> BatchResult:
+        return _followed(batches, batch, request, model_id)
+
+    return write_table(run, task, source, target, columns=columns, truth=truth, fields=fields)
+
+
+def write_table(
+    run: Callable[[BatchTask, BatchRequest], BatchResult],
+    task: Task[Any, Any],
+    source: Path,
+    target: Path | None,
+    *,
+    columns: Sequence[str] = (),
+    truth: str | None = None,
+    fields: Sequence[str] = (),
+) -> int:
+    """As `run_table`; `run` answers the rows."""
     if target is not None and target.exists() and source.exists() and source.samefile(target):
         raise InputError("--output", "must not be the input file")
     batch = BatchTask(task)
@@ -64,7 +83,7 @@ def run_table(
     )
     with ExitStack() as stack:
         writer = _opened(stack, target)
-        result = _followed(Batches(engine), batch, request, model_id)
+        result = run(batch, request)
         writer.write(to_csv(result))
         writer.flush()
     for name, score in summarise(result).scores.items():

@@ -25,7 +25,7 @@ NAMES = (
     "cancel",
     "memory",
 )
-ON_REQUEST = ("gpu",)
+ON_REQUEST = ("gpu", "scaling")
 """Only when named: these need what not every machine has."""
 
 
