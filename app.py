@@ -21,7 +21,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, OverflowError) as error:
         sys.exit(f"error: cannot serve on {options.host}:{options.port}: {error}; choose another --port")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).setLevel(logging.WARNING)
 
     from demos._page import build_page, launch_options, warm_up
     from llm_core.engine import create_engine

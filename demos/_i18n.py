@@ -20,7 +20,7 @@ _LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
 """A browser that asks for plain ``zh`` would otherwise get English."""
 _TABLE = "table_"
 """Begins the key of a whole table."""
-_ALSO = {"compare": ("error", "status")}
+_ALSO = {"compare": ("error", "status", "remote")}
 """Tables that hold the strings of others as well, under their whole keys."""
 
 

@@ -55,7 +55,8 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
     with page:
         ctx = DemoContext(engine, speeds, history=history_view())
         gr.Markdown(t("page.title"), elem_id="title")
-        gr.Markdown(t("page.pitch"), elem_id="pitch")
+        remote = any(spec.tier == "remote" for spec in engine.catalog.values())
+        gr.Markdown(t("remote.pitch" if remote else "page.pitch"), elem_id="pitch")
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for demo in (demo for demo in discover() if not demo.within):
                 demo.show(ctx, f"{demo.icon} {t(f'{demo.slug}.title')}")
