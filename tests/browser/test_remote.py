@@ -8,21 +8,25 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from playwright.sync_api import Browser, expect
+from pydantic import SecretStr
 
 from llm_core.catalog import Price, load_catalog
+from llm_core.endpoints import Endpoint
 from tests.browser.conftest import served, visitor
 from tests.browser.test_tabs import ANSWER_MS, expect_done, open_tab
 from tests.support.echo import echo_spec
 from tests.support.remote_servers import FaultyServer, faulty, remote_engine, remote_model
 
 pytestmark = pytest.mark.browser
+KEY = "sk-canary-55"
 
 
 @contextmanager
 def page_of(server: FaultyServer) -> Iterator[str]:
     """Address of a page with a remote model on `server`, and an embedded one."""
     price = Price(read=0.05, written=40)
-    model = remote_model(server.url, price=price, licence="Llama 3.1", health_seconds=60)
+    endpoint = Endpoint(name="a", base_url=server.url, key=SecretStr(KEY))
+    model = remote_model(price=price, licence="Llama 3.1", health_seconds=60, endpoints=(endpoint,))
     near = echo_spec("near", title="Near", download_bytes=98_000_000)
     others = [spec for spec in load_catalog().values() if "generate" not in spec.tasks]
     with ExitStack() as stack:
@@ -56,7 +60,9 @@ def test_what_arrived_of_an_answer_that_broke_off_stays(browser: Browser) -> Non
         page.locator("#generate-run").click()
         expect(page.locator("#generate-message")).to_contain_text("broke off here", timeout=ANSWER_MS)
         assert page.locator("#generate-result textarea").input_value().startswith("Once upon")
-        assert server.url.removeprefix("http://") not in page.content()
+        told = page.content() + page.request.get(f"{address}/config").text()
+        assert server.url.removeprefix("http://") not in told and KEY not in told
+        assert server.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize(
