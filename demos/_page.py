@@ -16,6 +16,7 @@ from demos._demo import DemoContext, discover
 from demos._history import history_view
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
+from demos._sessions import keep_sessions_small
 from demos._tour import tour_strings
 from demos._workbench import PRIVATE
 from llm_core.engine import Engine
@@ -52,6 +53,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None) -> gr.Blocks:
     page: gr.Blocks = gr.Blocks(
         title="Language models, shown", analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
     )
+    keep_sessions_small(page)
     with page:
         ctx = DemoContext(engine, speeds, history=history_view())
         gr.Markdown(t("page.title"), elem_id="title")
