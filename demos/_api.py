@@ -71,4 +71,5 @@ def _record(view: View) -> Record:
     if view.stats is None:
         return {"text": view.text}
     seconds = round(view.stats.total_ms / 1000, 4)
-    return {**view.result.record(), "model": view.stats.model_id, "seconds": seconds}
+    missed = {"instead_of": view.stats.instead_of} if view.stats.instead_of else {}
+    return {**view.result.record(), "model": view.stats.model_id, "seconds": seconds, **missed}

@@ -19,7 +19,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from demos._batch_report import write_report
 from demos._batch_view import ALL, describe_batch, show_choices, shown_rows
 from demos._drawn import drawn_view
-from demos._handler import Updates, Wiring, make_stopper
+from demos._handler import Updates, Wiring, make_stopper, status_parts
 from demos._i18n import say
 from demos._messages import explain, plain
 from demos._stream import View
@@ -108,7 +108,7 @@ class BatchPanel:
             self.stop = self._button("stop", "common.stop", variant="stop", interactive=False)
             self.restart = self._button("restart", "batch.restart", variant="secondary", interactive=False)
         with gr.Row(elem_id=f"{name}-batch-status", elem_classes=["status"]):
-            self.status = [gr.Markdown(text, elem_classes=["figure"]) for text in (say("status.ready"), "", "", "")]
+            self.status = status_parts(say("status.ready"))
 
     def _results(self) -> None:
         ctx, name = self.bench.ctx, self.bench.name

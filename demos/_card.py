@@ -12,7 +12,7 @@ import gradio as gr
 from demos._board import figure, speed_of
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
-from demos._models import parameters_of, size_of
+from demos._models import parameters_of, price_of, size_of
 from llm_core.catalog import ModelSpec
 from llm_core.training import curve
 
@@ -66,12 +66,13 @@ def _facts(ctx: DemoContext, spec: ModelSpec) -> list[tuple[str, str]]:
         ("languages", " ".join(spec.languages)),
         ("parameters", parameters_of(ctx, spec)[1]),
         ("size", size),
-        ("memory", f"{spec.memory_bytes / 1e6:.0f} MB"),
+        ("memory", f"{spec.memory_bytes / 1e6:.0f} MB" if spec.memory_bytes else "–"),
         ("context", f"{spec.context_length:,}"),
         ("labels", ", ".join(spec.labels) if spec.head == "sequence_classification" else ""),
         ("licence", spec.licence),
         ("data", spec.training_data_licence),
         ("runtime", spec.backend),
+        ("price", price_of(spec)),
         ("revision", spec.hub.revision[:12] if spec.hub else ""),
     ]
 

@@ -22,10 +22,10 @@ from gradio.components import Component
 
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
-from demos._handler import Updates, Wiring, started, status_line
+from demos._handler import Updates, Wiring, started, status_line, status_parts
 from demos._i18n import say
 from demos._messages import reason
-from demos._models import disk_bytes, in_bytes, measured, menu_choices, unavailable
+from demos._models import cost_of, disk_bytes, in_bytes, measured, menu_choices, price_of, unavailable
 from demos._outcomes import Labels, Outcome, Spans, Words, compared, draft, outcome_of
 from demos._stream import View, follow_each
 from demos._workbench import PRIVATE, Workbench
@@ -102,6 +102,10 @@ class ComparePanel:
         self._outcome = outcome or functools.partial(outcome_of, self.bench.task.name)
         own = {"message": self.message, "status": self.status, "stop": self.stop, "steps": self._steps}
         self.wiring = self.bench.connect_panel(self.run, self.stop, own, [*self._menus(), *inputs], [self.view])
+        press_run = f"() => setTimeout(() => document.querySelector('#{self.bench.name}-compare-run').click(), 60)"
+        self.ladder.click(
+            self._climb, list(self.bench.choosers), [*self._models, *self._settings], queue=False, **PRIVATE
+        ).then(None, js=press_run, api_visibility="private")
         for chooser in self.bench.choosers:
             chooser.change(self._refresh, list(self.bench.choosers), self._refreshed, queue=False, **PRIVATE)
         chosen = [chooser.value for chooser in self.bench.choosers]
@@ -125,15 +129,19 @@ class ComparePanel:
                 self.run = gr.Button(
                     t("compare.run"), elem_id=f"{name}-compare-run", elem_classes=["run"], variant="primary"
                 )
+                self.ladder = gr.Button(
+                    t("remote.ladder"), elem_id=f"{name}-compare-ladder", interactive=False, visible=self._climbs
+                )
                 self.stop = gr.Button(
                     t("common.stop"), elem_id=f"{name}-compare-stop", elem_classes=["stop"], variant="stop",
                     interactive=False, min_width=80,
                 )  # fmt: skip
+            gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"], visible=self._climbs)
             with gr.Row(elem_id=f"{name}-compare-status", elem_classes=["status"]):
-                self.status = [gr.Markdown("", elem_classes=["figure"]) for _ in range(4)]
+                self.status = status_parts()
             self.view = drawn_view("compare", f"{name}-compared")
             self.bench.empty(self.view)
-        self._refreshed = [*self._models, *self._settings[1:2]]
+        self._refreshed = [*self._models, *self._settings[1:2], self.ladder]
 
     def _build_column(self, number: int) -> None:
         ctx, name = self.bench.ctx, self.bench.name
@@ -202,7 +210,28 @@ class ComparePanel:
             gr.update(choices=self._choices(specs, reasons, optional=value == NO_COLUMN), value=value)
             for value in values
         ]
-        return (*menus, *([gr.update(value=setting)] if self.settings else []))
+        ladder = gr.update(interactive=len(self._rungs(specs)) > 1)
+        return (*menus, *([gr.update(value=setting)] if self.settings else []), ladder)
+
+    @property
+    def _climbs(self) -> bool:
+        """Whether the frame's models write, so that tiers can be told apart by speed and price."""
+        return any(spec.head == "causal_lm" for spec in self.bench.specs)
+
+    def _rungs(self, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
+        """The ladder: the first entry of each tier that is here; a remote one stays if its server does not answer."""
+        able = [spec for spec in specs if spec.head == "causal_lm"]
+        ready = [spec for spec in able if spec.tier == "remote" or self.bench.ctx.engine.availability(spec).present]
+        return [
+            next(spec for spec in ready if spec.tier == tier)
+            for tier in ("embedded", "hub", "remote")
+            if any(spec.tier == tier for spec in ready)
+        ]
+
+    def _climb(self, *chosen: Any) -> tuple[Any, ...]:
+        """Menus with one model a tier, all asked with the settings of the fields."""
+        rungs = [spec.id for spec in self._rungs(self._specs(*chosen))]
+        return (*rungs, *[NO_COLUMN] * (COLUMNS - len(rungs)), *[AS_SET] * len(self._settings))
 
     def _spec(self, model_id: str) -> ModelSpec:
         return self.bench.ctx.catalog[model_id]
@@ -266,7 +295,7 @@ class ComparePanel:
     def _drawn(self, columns: Sequence[Column], views: Sequence[View]) -> str:
         outcomes = compared([self._outcome_of(*each) for each in zip(columns, views, strict=True)])
         rows = [
-            {**column.facts, **_state(view), "outcome": outcome or self._draft(column, view)}
+            {**column.facts, **_state(view, column.spec), "outcome": outcome or self._draft(column, view)}
             for column, view, outcome in zip(columns, views, outcomes, strict=True)
         ]
         return encoded({"columns": rows, "done": all(view.ended for view in views)})
@@ -288,7 +317,7 @@ def drawn_answer(ctx: DemoContext, task: Task[Any, Any], fields: Fields, view: V
     drawn = draft(view.text, task.name == "complete") if view.text else None
     if view.stats:
         [drawn] = compared([outcome_of(task.name, task.request_type.parse(fields), view.result)])
-    column = {**_facts(ctx, task, Column(AS_SET, spec)), **_state(view), "outcome": drawn}
+    column = {**_facts(ctx, task, Column(AS_SET, spec)), **_state(view, spec), "outcome": drawn}
     return encoded({"columns": [column], "done": view.ended})
 
 
@@ -326,21 +355,23 @@ def _refuse(error: Exception, *, cancel: CancelToken) -> Generator[Event, None, 
 
 def _facts(ctx: DemoContext, task: Task[Any, Any], column: Column) -> dict[str, Any]:
     spec = column.spec
-    facts: dict[str, Any] = {"settings": column.settings, "title": spec.title if spec else ""}
+    facts: dict[str, Any] = {"settings": column.settings, "title": spec.title if spec else "", "price": ""}
     if spec is None:
         return facts
     own = column.task is None or (type(column.task) is type(task) and task.name in spec.tasks)
     return {
         **facts,
         "asked": isinstance(column.task, InstructedTask),
-        "size": in_bytes(disk_bytes(ctx, spec)),
+        "tier": spec.tier,
+        "size": "" if spec.tier == "remote" else in_bytes(disk_bytes(ctx, spec)),
+        "price": price_of(spec),
         "licence": spec.licence,
         "terms": spec.training_data_licence,
         "scores": measured(spec)[:2] if own else [],
     }
 
 
-def _state(view: View) -> dict[str, Any]:
+def _state(view: View, spec: ModelSpec | None) -> dict[str, Any]:
     """What a column is busy with, or what it took."""
     if view.error is not None:
         return {"state": "failed", "error": reason(view.error)}
@@ -352,6 +383,8 @@ def _state(view: View) -> dict[str, Any]:
             "total": round(stats.total_ms),
             "speed": stats.tokens_per_second and round(stats.tokens_per_second),
             "tokens": stats.tokens,
+            "device": stats.device,
+            "cost": cost_of(spec, stats.tokens) if spec and stats.tokens else "",
         }
     match view.phase:
         case Waiting(ahead=ahead):

@@ -47,7 +47,7 @@ class Wiring:
     message: Block
     """Where errors appear."""
     status: Sequence[Block]
-    """The four parts of the status line."""
+    """The parts of the status line, as `status_parts` makes them."""
     stop: Block
     usage: Block | None
     """Where it is shown how to ask for the same from elsewhere, if it is."""
@@ -192,11 +192,18 @@ def _shown(ctx: DemoContext, wiring: Wiring, view: View, values: tuple[Any, ...]
         view.shown += 1
     if view.stats is None:
         return {**updates, wiring.status[0]: describe_phase(view)}
-    figures = describe_stats(ctx.title_of(view.stats.model_id), view.stats)
+    missed = view.stats.instead_of and ctx.title_of(view.stats.instead_of)
+    figures = describe_stats(ctx.title_of(view.stats.model_id), view.stats, missed)
     done = dict(zip(wiring.status, figures, strict=True))
     return {**done, **updates, wiring.stop: gr.update(interactive=False)}
 
 
 def status_line(wiring: Wiring, state: str) -> dict[Block, Any]:
     """One part in words, no figures."""
-    return dict(zip(wiring.status, (state, "", "", ""), strict=True))
+    return {part: state if place == 0 else "" for place, part in enumerate(wiring.status)}
+
+
+def status_parts(first: str = "") -> list[gr.Markdown]:
+    """The components of a status line: model, three figures, and what did not answer."""
+    classes = (["figure"], ["figure"], ["figure"], ["figure"], ["figure", "instead"])
+    return [gr.Markdown(first if place == 0 else "", elem_classes=each) for place, each in enumerate(classes)]

@@ -84,8 +84,8 @@ def describe_phase(view: View) -> str:
     return say("status.running")
 
 
-def describe_stats(title: str, stats: RunStats) -> tuple[str, str, str, str]:
-    """The four parts of the status line: model and device, first token, total, speed."""
+def describe_stats(title: str, stats: RunStats, missed: str = "") -> tuple[str, str, str, str, str]:
+    """The parts of the status line: model and device, first token, total, speed, and who was to answer and did not."""
     speed = stats.tokens_per_second
     streamed = stats.tokens > 0
     return (
@@ -93,6 +93,7 @@ def describe_stats(title: str, stats: RunStats) -> tuple[str, str, str, str]:
         say("status.first", _duration(stats.first_token_ms)) if streamed else "",
         say("status.total", _duration(stats.total_ms)),
         f"{speed:.0f} tokens/s" if speed else "",
+        say("remote.instead", plain(missed)) if missed else "",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from gradio.i18n import I18nData
 
@@ -13,6 +14,7 @@ from llm_core.catalog import ModelSpec
 from llm_core.engine import AUTO
 
 Choice = tuple[str | I18nData, str]
+_ELSEWHERE = "☁"
 
 
 def menu_choices(specs: Sequence[ModelSpec], reasons: Mapping[str, str] | None = None) -> list[Choice]:
@@ -52,8 +54,23 @@ def is_ready(ctx: DemoContext, spec: ModelSpec) -> bool:
 
 
 def size_of(spec: ModelSpec) -> str:
-    """Download size of an entry in decimal units."""
-    return in_bytes(spec.download_bytes)
+    """Download size of an entry in decimal units; a dash for one that is nowhere here."""
+    return in_bytes(spec.download_bytes) if spec.has_files or spec.download_bytes else "–"
+
+
+def price_of(spec: ModelSpec) -> str:
+    """What the owner pays for a million tokens, read and written; empty where nothing was said."""
+    price = spec.price
+    return f"{price.read:g} / {price.written:g} {price.currency}" if price else ""
+
+
+def cost_of(spec: ModelSpec, tokens: int) -> str:
+    """What writing so many tokens costs; empty where there is no price."""
+    price = spec.price
+    if price is None:
+        return ""
+    cost = Decimal(f"{price.written * tokens / 1e6:.2g}")
+    return f"{cost:f} {price.currency}"
 
 
 def in_bytes(count: int) -> str:
@@ -75,23 +92,27 @@ def measured(spec: ModelSpec) -> list[str]:
 def parameters_of(ctx: DemoContext, spec: ModelSpec) -> tuple[int, str]:
     """How many parameters answer, those of the model that an entry adapts included; and in words."""
     number = spec.parameters + (ctx.catalog[spec.base].parameters if spec.base else 0)
+    if not number:
+        return 0, "–"
     return number, f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
 
 
 def _menu_label(spec: ModelSpec, reason: str) -> str:
-    label = f"{spec.title} · {size_of(spec)} · {spec.licence}"
+    size = _ELSEWHERE if spec.tier == "remote" else size_of(spec)
+    label = f"{spec.title} · {size} · {spec.licence}"
     return f"✕ {label} ({reason})" if reason else label
 
 
 def _facts(ctx: DemoContext, spec: ModelSpec) -> str:
-    facts = [f"{parameters_of(ctx, spec)[1]} parameters", spec.licence, *measured(spec)[:2]]
+    size = [f"{parameters_of(ctx, spec)[1]} parameters"] if spec.parameters else []
+    facts = [*size, spec.licence, *measured(spec)[:2]]
     if spec.training_data_licence:
         facts.append(spec.training_data_licence)
     return " · ".join(plain(fact) for fact in facts)
 
 
 def _named(ctx: DemoContext, spec: ModelSpec) -> str:
-    size = f"{parameters_of(ctx, spec)[1]} parameters"
+    size = _ELSEWHERE if spec.tier == "remote" else f"{parameters_of(ctx, spec)[1]} parameters"
     return " · ".join((f"**{plain(spec.title)}**", size, *(plain(str(score)) for score in spec.scores[:1])))
 
 

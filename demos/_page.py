@@ -21,6 +21,7 @@ from demos._head import ICON, PageHead
 from demos._history import history_view
 from demos._i18n import t, translations
 from demos._security import BodyLimit, SecurityHeaders
+from demos._sessions import keep_sessions_small
 from demos._tour import tour_strings
 from demos._workbench import PRIVATE
 from llm_core.engine import Engine
@@ -61,11 +62,13 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
         warm_up: Loads models in advance; the page says how far it is.
     """
     page: gr.Blocks = gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS))
+    keep_sessions_small(page)
     with page:
         ctx = DemoContext(engine, speeds, history=history_view())
         gr.Markdown(f"[{t('access.skip')}](#tabs)", elem_classes=["skip"])
         gr.Markdown(t("page.title"), elem_id="title")
-        gr.Markdown(t("page.pitch"), elem_id="pitch")
+        remote = any(spec.tier == "remote" for spec in engine.catalog.values())
+        gr.Markdown(t("remote.pitch" if remote else "page.pitch"), elem_id="pitch")
         if warm_up is not None:
             arrival_view(ctx, warm_up)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):

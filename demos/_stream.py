@@ -100,12 +100,15 @@ async def follow(run: Run, cancel: CancelToken | None = None) -> AsyncGenerator[
         while view.stats is None:
             arrived = await _collect(arrivals, not_before)
             not_before = time.monotonic() + COALESCE_SECONDS
-            for arrival in arrived:
-                if isinstance(arrival, BaseException):
-                    raise arrival
-                view.take(arrival)
-            view.changed = bool(arrived)
-            yield view
+            events = [arrival for arrival in arrived if not isinstance(arrival, BaseException)]
+            for event in events:
+                view.take(event)
+            view.changed = bool(events)
+            failure = next((arrival for arrival in arrived if isinstance(arrival, BaseException)), None)
+            if failure is None or events:  # what came before a failure is shown
+                yield view
+            if failure is not None:
+                raise failure
     finally:
         cancel.cancel()
 

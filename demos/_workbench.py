@@ -16,7 +16,7 @@ from gradio.components import Component
 
 from demos._demo import DemoContext
 from demos._feedback import FeedbackPanel
-from demos._handler import Updates, Wiring, cleared, make_stopper
+from demos._handler import Updates, Wiring, cleared, make_stopper, status_parts
 from demos._i18n import say
 from demos._models import describe_choice, menu_choices, unavailable
 from demos._usage import Place, usage_view
@@ -92,9 +92,7 @@ class Workbench:
         with gr.Column(elem_classes=["results"], min_width=280):
             yield
             with gr.Row(elem_id=f"{self.name}-status", elem_classes=["status"]):
-                self.status = [
-                    gr.Markdown(value, elem_classes=["figure"]) for value in (say("status.ready"), "", "", "")
-                ]
+                self.status = status_parts(say("status.ready"))
             self.feedback = FeedbackPanel(self.ctx, self.name) if self._judged else None
             self._details = gr.Column(elem_classes=["details"])
             with gr.Accordion(self.ctx.t("usage.title"), open=False):

@@ -12,7 +12,7 @@ from gradio.i18n import I18nData
 from demos._compare import drawn_answer
 from demos._demo import Demo, DemoContext, discover
 from demos._drawn import drawn_view
-from demos._handler import Updates, Wiring, make_stopper
+from demos._handler import Updates, Wiring, make_stopper, status_parts
 from demos._i18n import own_string, say
 from demos._stream import View
 from demos._tour import KEY, Tour, TourStep, logo_source, read_tour, tour_file
@@ -89,7 +89,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
         with gr.Column(min_width=280):
             answer = drawn_view("compare", f"{name}-answer")
             with gr.Row(elem_id=f"{name}-status", elem_classes=["status"]):
-                status = [gr.Markdown(text, elem_classes=["figure"]) for text in (say("status.ready"), "", "", "")]
+                status = status_parts(say("status.ready"))
 
     def to_request(text: str) -> Mapping[str, Any]:
         return {**step.fields, step.edited: text}

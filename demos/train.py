@@ -16,7 +16,7 @@ import gradio as gr
 
 from demos._api import Record
 from demos._demo import Demo, DemoContext
-from demos._handler import Updates, Wiring, cleared, client_of, make_stopper
+from demos._handler import Updates, Wiring, cleared, client_of, make_stopper, status_parts
 from demos._i18n import say
 from demos._labels import describe_labels, labels_view
 from demos._messages import explain, plain
@@ -65,9 +65,7 @@ class TrainTab:
             with gr.Column(elem_classes=["results"], min_width=280):
                 self.view = train_view("train-view")
                 with gr.Row(elem_id="train-status", elem_classes=["status"]):
-                    self.status = [
-                        gr.Markdown(text, elem_classes=["figure"]) for text in (say("status.ready"), "", "", "")
-                    ]
+                    self.status = status_parts(say("status.ready"))
             self._use()
         self._connect_rows()
         self._connect()

@@ -105,11 +105,8 @@ def _run_here(
 @app.command()
 def models() -> None:
     """List the catalogue: what each model does, what it costs, whether it can be had here."""
-    from llm_core.catalog import load_catalog
-    from llm_core.weights import WeightStore
+    from llm_core.engine import create_engine
 
-    catalog = load_catalog()
-    store = WeightStore(Settings(), catalog)
     table = Table(
         Column("id", no_wrap=True),
         "does",
@@ -118,15 +115,17 @@ def models() -> None:
         box=None,
         pad_edge=False,
     )
-    for spec in catalog.values():
-        availability = store.availability(spec)
-        state = "yes" if availability.available else "no"
-        table.add_row(
-            spec.id,
-            f"{', '.join(spec.tasks)} ({' '.join(spec.languages[:3])}{' …' if len(spec.languages) > 3 else ''})",
-            f"{spec.parameters / 1e6:.1f}M · {spec.download_bytes / 1e6:.1f} MB · {spec.licence}",
-            f"{state}: {availability.reason}" if availability.reason else state,
-        )
+    with closing(create_engine(Settings())) as engine:
+        for spec in engine.catalog.values():
+            availability = engine.availability(spec)
+            state = "yes" if availability.available else "no"
+            size = "remote" if spec.tier == "remote" else f"{spec.download_bytes / 1e6:.1f} MB"
+            table.add_row(
+                spec.id,
+                f"{', '.join(spec.tasks)} ({' '.join(spec.languages[:3])}{' …' if len(spec.languages) > 3 else ''})",
+                f"{spec.parameters / 1e6:.1f}M · {size} · {spec.licence}",
+                f"{state}: {availability.reason}" if availability.reason else state,
+            )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

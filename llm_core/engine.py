@@ -109,6 +109,10 @@ class Engine:
         self._elsewhere: dict[str, Admission] = {}
         """Queues of remote models, by id: they wait for no device of this machine."""
         self._elsewhere_lock = threading.Lock()
+        remote: Any = None
+        if any(spec.tier == "remote" for spec in catalog.values()):
+            remote = backends["remote"]  # now: later it would wait while another runtime is imported
+        self._remote: _ServesElsewhere = remote
 
     @functools.cached_property
     def device(self) -> str:
@@ -291,14 +295,8 @@ class Engine:
         """Stop the worker and free all models."""
         self._batcher.close()
         self._residency.close()
-        if any(spec.tier == "remote" for spec in self.catalog.values()):
+        if self._remote is not None:
             self._remote.close()
-
-    @property
-    def _remote(self) -> _ServesElsewhere:
-        backend: Any = self._backends["remote"]
-        found: _ServesElsewhere = backend
-        return found
 
     def _queue(self, max_shared: int = 32) -> Admission:
         return Admission(

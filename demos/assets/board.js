@@ -225,7 +225,7 @@ function draw() {
     add("data", choice(say.data, names, String(place), (value) => set({ place: { ...state.place, [state.task]: Number(value) } })));
   }
   add("language", choice(say.language, [[ALL, say.all], ...languages.map((each) => [each, each])], state.language, (language) => set({ language })));
-  add("tier", choice(say.tier, [[ALL, say.all], ["embedded", say.tier_embedded], ["hub", say.tier_hub]], state.tier, (tier) => set({ tier })));
+  add("tier", choice(say.tier, [[ALL, say.all], ["embedded", say.tier_embedded], ["hub", say.tier_hub], ["remote", say.tier_remote]], state.tier, (tier) => set({ tier })));
   const direction = board.lower ? say.lower : say.higher;
   root.append(bar, filters);
   root.append(make("p", "about", board.metric ? `${board.title} · ${readable(board.metric)} ${direction}` : say.nothing));

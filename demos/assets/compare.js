@@ -12,9 +12,16 @@ function figures(column) {
   parts.push([say.total, seconds(column.total)]);
   if (column.speed) parts.push(["", `${column.speed} tokens/s`]);
   if (column.tokens) parts.push(["", `${column.tokens} tokens`]);
+  if (column.cost) parts.push([say["remote.cost"], column.cost]);
   const line = make("p", "figures");
   for (const [name, value] of parts) line.append(make("span", "", `${name} ${value}`.trim()));
   return line;
+}
+
+// Where a model runs; on which device, once it has answered.
+function tier(column) {
+  const name = say[`remote.tier_${column.tier}`];
+  return column.device && column.tier !== "remote" ? `${name} · ${column.device.toUpperCase()}` : name;
 }
 
 function head(column) {
@@ -22,7 +29,10 @@ function head(column) {
   box.append(make("h3", "", column.title || "–"));
   if (column.settings) box.append(make("code", "settings", column.settings));
   const facts = make("p", "facts");
-  if (column.size) facts.append(make("span", "", `${column.size} ${say.on_disk}`), make("span", "licence", column.licence));
+  if (column.tier) facts.append(make("span", `tier ${column.tier}`, tier(column)));
+  if (column.size) facts.append(make("span", "", `${column.size} ${say.on_disk}`));
+  if (column.licence) facts.append(make("span", "licence", column.licence));
+  if (column.price) facts.append(make("span", "price", `${column.price} ${say["remote.per_million"]}`));
   if (column.terms) facts.append(make("span", "terms", `⚠ ${column.terms}`));
   if (column.asked) facts.append(make("span", "", say.asked_note));
   if (column.title) {

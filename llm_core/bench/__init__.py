@@ -24,6 +24,7 @@ NAMES = (
     "training",
     "cancel",
     "memory",
+    "serving",
 )
 ON_REQUEST = ("gpu", "scaling")
 """Only when named: these need what not every machine has."""

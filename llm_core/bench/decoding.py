@@ -30,7 +30,7 @@ _PROMPT_OF_32_TOKENS = (
 
 def measure(settings: Settings) -> list[Figure]:
     """Tokens per second of both, their ratio, and the time to the first token."""
-    with running_page() as (address, _), closing(create_engine(settings)) as engine:
+    with running_page() as (address, *_), closing(create_engine(settings)) as engine:
         client = Client(address, verbose=False)
         counter = engine.preload(_MODEL).result()
         assert isinstance(counter, Generates)

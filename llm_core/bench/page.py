@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from llm_core.errors import BackendError
@@ -26,22 +26,25 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_page() -> Iterator[tuple[str, float]]:
-    """Start the page; gives its address and the seconds from process start to the first page served.
+def running_page(program: Sequence[str] = ("app.py",), **environment: str) -> Iterator[tuple[str, float, int]]:
+    """Start the page; gives its address, the seconds from process start to the first page served, and its process.
+
+    Args:
+        program: What Python runs; it takes ``--host`` and ``--port``.
+        environment: Variables to set.
 
     Raises:
         BackendError: It was not served within a minute.
     """
     port = free_port()
-    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, *program, "--host", "127.0.0.1", "--port", str(port)]
     started = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY_ROOT, env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "0"}, stdout=subprocess.DEVNULL
-    )
+    variables = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "0", **environment}
+    process = subprocess.Popen(command, cwd=REPOSITORY_ROOT, env=variables, stdout=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}/"
         _wait_until_served(address, process)
-        yield address, time.monotonic() - started
+        yield address, time.monotonic() - started, process.pid
     finally:
         process.terminate()
         process.wait(timeout=10)

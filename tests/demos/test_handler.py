@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from demos._demo import DemoContext
-from demos._handler import Wiring, make_handler, make_stopper
+from demos._handler import Wiring, make_handler, make_stopper, status_parts
 from demos._i18n import say
 from demos._usage import Place
 from llm_core.backends.echo import EchoBackend
@@ -33,7 +33,7 @@ def wiring() -> Wiring:
     def build() -> Wiring:
         with gr.Blocks(analytics_enabled=False):
             text, message, stop, usage = gr.Textbox(), gr.Markdown(), gr.Button(), gr.HTML()
-            status = [gr.Markdown() for _ in range(4)]
+            status = status_parts()
             return Wiring(
                 task=find_task("generate"),
                 to_request=lambda prompt, tokens: {"prompt": prompt, "max_new_tokens": tokens},

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from demos._demo import DemoContext
-from demos._handler import Wiring, make_handler
+from demos._handler import Wiring, make_handler, status_parts
 from demos._history import SHOWN_CHARS, describe_run, history_view, shortened, summary
 from demos._usage import Place, link
 from llm_core.tasks import find_task
@@ -57,7 +57,7 @@ def test_only_a_finished_run_of_a_frame_with_links_is_remembered(place: Place | 
         with gr.Blocks(analytics_enabled=False):
             history = history_view()
             history.render()
-            ctx, status = DemoContext(engine, history=history), [gr.Markdown() for _ in range(4)]
+            ctx, status = DemoContext(engine, history=history), status_parts()
             text = gr.Textbox()
             wiring = Wiring(
                 task=find_task("generate"),

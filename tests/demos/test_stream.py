@@ -11,7 +11,7 @@ from collections.abc import Generator
 import pytest
 
 from demos._stream import COALESCE_SECONDS, HEARTBEAT_SECONDS, View, _collect, follow
-from llm_core.errors import InputError
+from llm_core.errors import BackendError, InputError
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, RunStats, Token, Waiting
 
 STATS = RunStats("echo", "cpu", 1.0, 2.0)
@@ -121,3 +121,18 @@ def test_leaving_is_noticed_also_at_the_moment_when_something_arrives() -> None:
 
     for ticks in range(6):
         asyncio.run(scene(ticks))
+
+
+def test_what_came_just_before_a_failure_is_shown() -> None:
+    def run(cancel: CancelToken) -> Generator[Event, None, None]:
+        yield Delta("half an ")
+        raise BackendError("broke off")
+
+    async def scene() -> list[str]:
+        seen = []
+        with pytest.raises(BackendError):
+            async for view in follow(run):
+                seen.append(view.text)
+        return seen
+
+    assert asyncio.run(scene())[-1] == "half an "

@@ -14,29 +14,23 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import json
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 import httpx2
 
-from llm_core.backends.remote.failures import EndpointFailure, Full, Refused, Unreachable
+from llm_core.backends.remote.failures import EndpointFailure, Unreachable
+from llm_core.backends.remote.responses import Chunk, events, failure_of
 from llm_core.endpoints import Endpoint
 from llm_core.types import CancelToken
 
-MAX_LINE_BYTES = 1 << 20
-MAX_STREAM_BYTES = 32 << 20
-MAX_ERROR_BYTES = 16 << 10
 _CONNECT_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 """How soon a reader notices its token; what arrives wakes it at once."""
-_RETRY_AFTER = (1.0, 30.0)
-"""Shortest and longest time for which a full endpoint is left alone."""
 
-Chunk = Mapping[str, Any]
 Arrival = Chunk | EndpointFailure | None
 
 
@@ -81,7 +75,8 @@ class Channel:
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None:
-            asyncio.run_coroutine_threadsafe(self._end(), loop).result(5.0)
+            with contextlib.suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self._end(), loop).result(5.0)
             loop.call_soon_threadsafe(loop.stop)
 
     def _running(self) -> asyncio.AbstractEventLoop:
@@ -117,8 +112,8 @@ class Channel:
                 "POST", endpoint.base_url + path, json=dict(body), headers=_headers(endpoint), timeout=timeout
             ) as response:
                 if response.status_code != httpx2.codes.OK:
-                    raise await _failure(endpoint, response)
-                async for chunk in _events(response):
+                    raise await failure_of(endpoint, response)
+                async for chunk in events(response):
                     put(chunk)
             put(None)
         except EndpointFailure as failure:
@@ -187,84 +182,3 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     if endpoint.key is not None:
         headers["authorization"] = f"Bearer {endpoint.key.get_secret_value()}"
     return headers
-
-
-async def _events(response: httpx2.Response) -> AsyncIterator[Chunk]:
-    """The data of server-sent events, up to ``[DONE]``.
-
-    Raises:
-        Unreachable: It is no such stream, is too long, or ends before its end.
-    """
-    async for line in _lines(response):
-        if not line or line.startswith((b":", b"event:", b"id:", b"retry:")):
-            continue
-        if not line.startswith(b"data:"):
-            raise Unreachable("answered with something that is no answer")
-        data = line.removeprefix(b"data:").strip()
-        if data == b"[DONE]":
-            return
-        try:
-            chunk = json.loads(data)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            raise Unreachable("answered with something that is no answer")
-        yield chunk
-    raise Unreachable("broke the answer off")
-
-
-async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
-    total, rest = 0, b""
-    async for piece in response.aiter_raw():
-        total += len(piece)
-        *lines, rest = (rest + piece).split(b"\n")
-        if total > MAX_STREAM_BYTES or len(rest) > MAX_LINE_BYTES:
-            raise Unreachable("answered with more than an answer can be")
-        for line in lines:
-            yield line.rstrip(b"\r")
-    if rest:
-        yield rest
-
-
-async def _failure(endpoint: Endpoint, response: httpx2.Response) -> EndpointFailure:
-    """What a status other than 200 means."""
-    status = response.status_code
-    if status in (429, 503):
-        return Full("is full", _retry_after(response))
-    if status in (401, 403):
-        return Unreachable("refuses the key that the owner of this page gave it")
-    if status >= 500 or status < 400:
-        return Unreachable(f"answered with an error ({status})")
-    words = _words(await _beginning(response))
-    if endpoint.key is not None:
-        words = words.replace(endpoint.key.get_secret_value(), "…")
-    too_long = status == 413 or "context" in words.lower()
-    return Refused(f"refused the request ({status})" + (f": {words}" if words else ""), too_long=too_long)
-
-
-def _retry_after(response: httpx2.Response) -> float:
-    shortest, longest = _RETRY_AFTER
-    with contextlib.suppress(ValueError):
-        return min(max(float(response.headers.get("retry-after", shortest)), shortest), longest)
-    return shortest
-
-
-async def _beginning(response: httpx2.Response) -> bytes:
-    read = b""
-    async for piece in response.aiter_raw():
-        read += piece
-        if len(read) > MAX_ERROR_BYTES:
-            break
-    return read[:MAX_ERROR_BYTES]
-
-
-def _words(content: bytes) -> str:
-    """The message of an error, at most 200 characters; servers wrap it in one of several ways."""
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return ""
-    for name in ("error", "message", "detail"):
-        if isinstance(found, dict) and name in found:
-            found = found[name]
-    return " ".join(found.split())[:200] if isinstance(found, str) else ""

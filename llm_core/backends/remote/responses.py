@@ -1,0 +1,105 @@
+"""What servers send back: an event stream, or an error. Everything is bounded before it is kept.
+
+The module knows nothing of what the events say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx2
+
+from llm_core.backends.remote.failures import EndpointFailure, Full, Refused, Unreachable
+from llm_core.endpoints import Endpoint
+
+MAX_LINE_BYTES = 1 << 20
+MAX_STREAM_BYTES = 32 << 20
+MAX_ERROR_BYTES = 16 << 10
+_RETRY_AFTER = (1.0, 30.0)
+"""Shortest and longest time for which a full endpoint is left alone."""
+
+Chunk = Mapping[str, Any]
+
+
+async def events(response: httpx2.Response) -> AsyncIterator[Chunk]:
+    """The data of server-sent events, up to ``[DONE]``.
+
+    Raises:
+        Unreachable: It is no such stream, is too long, or ends before its end.
+    """
+    async for line in _lines(response):
+        if not line or line.startswith((b":", b"event:", b"id:", b"retry:")):
+            continue
+        if not line.startswith(b"data:"):
+            raise Unreachable("answered with something that is no answer")
+        data = line.removeprefix(b"data:").strip()
+        if data == b"[DONE]":
+            return
+        try:
+            chunk = json.loads(data)
+        except ValueError:
+            chunk = None
+        if not isinstance(chunk, dict):
+            raise Unreachable("answered with something that is no answer")
+        yield chunk
+    raise Unreachable("broke the answer off")
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
+    total, rest = 0, b""
+    async for piece in response.aiter_raw():
+        total += len(piece)
+        *lines, rest = (rest + piece).split(b"\n")
+        if total > MAX_STREAM_BYTES or len(rest) > MAX_LINE_BYTES:
+            raise Unreachable("answered with more than an answer can be")
+        for line in lines:
+            yield line.rstrip(b"\r")
+    if rest:
+        yield rest
+
+
+async def failure_of(endpoint: Endpoint, response: httpx2.Response) -> EndpointFailure:
+    """What a status other than 200 means; the server's own words are in it, if they are bounded and hold no key."""
+    status = response.status_code
+    if status in (429, 503):
+        return Full("is full", _retry_after(response))
+    if status in (401, 403):
+        return Unreachable("refuses the key that the owner of this page gave it")
+    if status >= 500 or status < 400:
+        return Unreachable(f"answered with an error ({status})")
+    words = _words(await _beginning(response))
+    if endpoint.key is not None:
+        words = words.replace(endpoint.key.get_secret_value(), "…")
+    too_long = status == 413 or "context" in words.lower()
+    return Refused(f"refused the request ({status})" + (f": {words}" if words else ""), too_long=too_long)
+
+
+def _retry_after(response: httpx2.Response) -> float:
+    shortest, longest = _RETRY_AFTER
+    with contextlib.suppress(ValueError):
+        return min(max(float(response.headers.get("retry-after", shortest)), shortest), longest)
+    return shortest
+
+
+async def _beginning(response: httpx2.Response) -> bytes:
+    read = b""
+    async for piece in response.aiter_raw():
+        read += piece
+        if len(read) > MAX_ERROR_BYTES:
+            break
+    return read[:MAX_ERROR_BYTES]
+
+
+def _words(content: bytes) -> str:
+    """The message of an error, at most 200 characters; servers wrap it in one of several ways."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return ""
+    for name in ("error", "message", "detail"):
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+    return " ".join(found.split())[:200] if isinstance(found, str) else ""
