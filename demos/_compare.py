@@ -30,8 +30,8 @@ from demos._outcomes import Labels, Outcome, Spans, Words, compared, draft, outc
 from demos._stream import View, follow_each
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
-from llm_core.engine import AUTO
 from llm_core.errors import CancelledError, InputError, LlmCoreError
+from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.instructed import InstructedResult, InstructedTask, instructed_specs
 from llm_core.types import CancelToken, Event, Loading, Progress, Waiting

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from demos._drawn import encoded
-from llm_core.engine import AUTO
+from llm_core.selection import AUTO
 from llm_core.tasks.under_the_hood import InspectionResult
 from llm_core.tasks.under_the_hood.task import MASK, Guess, StackView
 

@@ -17,7 +17,7 @@ from demos._demo import DemoContext
 from demos._i18n import t
 from demos._models import is_ready
 from demos._workbench import PRIVATE, Workbench
-from llm_core.engine import AUTO as AUTO_MODEL
+from llm_core.selection import AUTO as AUTO_MODEL
 from llm_core.tasks.translate import AUTO, TRADITIONAL
 from llm_core.tasks.translate.languages import main_language, model_code
 

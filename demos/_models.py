@@ -11,7 +11,7 @@ from demos._demo import DemoContext
 from demos._i18n import say, t
 from demos._messages import plain
 from llm_core.catalog import ModelSpec
-from llm_core.engine import AUTO
+from llm_core.selection import AUTO
 
 Choice = tuple[str | I18nData, str]
 _ELSEWHERE = "☁"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from demos._drawn import drawn_view, encoded
-from llm_core.engine import AUTO
+from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.classify import OWN_LABEL_SET
 

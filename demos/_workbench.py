@@ -21,7 +21,7 @@ from demos._i18n import say
 from demos._models import describe_choice, menu_choices, unavailable
 from demos._usage import Place, usage_view
 from llm_core.catalog import ModelSpec
-from llm_core.engine import AUTO
+from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.language import reads
 

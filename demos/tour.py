@@ -17,7 +17,7 @@ from demos._i18n import own_string, say
 from demos._stream import View
 from demos._tour import KEY, Tour, TourStep, logo_source, read_tour, tour_file
 from demos._workbench import PRIVATE
-from llm_core.engine import AUTO
+from llm_core.selection import AUTO
 
 SLUG = "tour"
 

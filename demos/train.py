@@ -24,8 +24,8 @@ from demos._models import size_of
 from demos._stream import View, follow
 from demos._train_view import describe_training, train_view
 from demos._workbench import PRIVATE
-from llm_core.engine import AUTO
 from llm_core.errors import InputError, LlmCoreError
+from llm_core.selection import AUTO
 from llm_core.tasks.batch.columns import different, guess_columns, guess_truth
 from llm_core.tasks.batch.kinds import kind_of
 from llm_core.tasks.batch.table import Table, read_table

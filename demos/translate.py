@@ -27,7 +27,7 @@ from demos._stress import StressPanel
 from demos._translate_file import build_file_view
 from demos._translate_parts import facts_of, facts_row, glossary_field
 from demos._workbench import PRIVATE, Workbench
-from llm_core.engine import AUTO as AUTO_MODEL
+from llm_core.selection import AUTO as AUTO_MODEL
 from llm_core.tasks.translate import AUTO, TASK
 
 MOST_ALTERNATIVES = 3

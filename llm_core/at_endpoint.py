@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from llm_core.engine import AUTO
 from llm_core.errors import BackendError, InputError
 from llm_core.jsonl import Line, Record, failed, values_of, write_records
+from llm_core.selection import AUTO
 from llm_core.session import Task
 
 LINES_AT_ONCE = 4

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import importlib
 import logging
 import threading
 import time
@@ -18,49 +17,25 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
 from typing import Any, ClassVar, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from llm_core.admission import Admission
-from llm_core.backends.base import (
-    Attributes,
-    Attribution,
-    Backend,
-    Classifies,
-    Decision,
-    Embeds,
-    ExtractsSpans,
-    ForwardPass,
-    LoadedModel,
-    ModelFiles,
-    NamedSpan,
-    Span,
-    Tags,
-    Traces,
-    WeighsDecisions,
-)
+from llm_core.backends.base import Backend, LoadedModel, ModelFiles
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.endpoints import RemoteModels, load_endpoints
-from llm_core.errors import (
-    BackendError,
-    InputError,
-    LlmCoreError,
-    ModelUnavailableError,
-    NoAnswerError,
-    OutOfMemoryError,
-)
-from llm_core.hardware import default_device, device_memory_bytes
+from llm_core.errors import BackendError, LlmCoreError, ModelUnavailableError, NoAnswerError, OutOfMemoryError
+from llm_core.hardware import default_device
 from llm_core.observation import Observer, Watch
 from llm_core.residency import Residency
+from llm_core.runtimes import LazyRuntimes
+from llm_core.selection import AUTO, Selection
 from llm_core.session import CapabilityT, Increment, Task, exhaust
 from llm_core.settings import Settings
+from llm_core.shared_encoder import SharedEncoder
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progress, RunStats, Waiting
 from llm_core.weights import Availability, WeightStore
 
 logger = logging.getLogger(__name__)
 
-AUTO = "auto"
 ResultT = TypeVar("ResultT")
 _POLL_SECONDS = 0.05
 _DECODER_HEADS = frozenset({"causal_lm", "seq2seq"})
@@ -103,6 +78,7 @@ class Engine:
         """Told of each request after its end."""
         self._lent: dict[str, ModelSpec] = {}
         self._lent_files: dict[str, ModelFiles] = {}
+        self._selection = Selection(self.availability, lambda: self.device)
         self._residency = Residency(self._open, settings.memory_budget_bytes)
         self._batcher = MicroBatcher(self._residency.free_idle)
         self._admission = self._queue()
@@ -172,8 +148,7 @@ class Engine:
         Args:
             task: What to do.
             request: Its validated request.
-            model_id: An entry's id, or ``"auto"`` for the first that is available: the remote tier first; then on a GPU
-                the Hub tier, otherwise the embedded tier, and Hub models only when they are on this machine already.
+            model_id: An entry's id, or ``"auto"`` for the best that is available; see `Selection.best`.
             client: Whose request it is; see `lend`.
 
         Raises:
@@ -182,17 +157,9 @@ class Engine:
             ModelUnavailableError: It cannot be had here, or none can.
         """
         catalog = self.catalog_of(client)
-        candidates = task.candidates(catalog, request)
         if model_id == AUTO:
-            return self._first_available(task, request, candidates)
-        spec = catalog[model_id]
-        if spec not in candidates:
-            if (objection := _objection(task, request, spec)) is not None:
-                raise objection
-            others = ", ".join(candidate.id for candidate in candidates)
-            raise InputError("model", f"{model_id} does not serve this {task.name} request; these do: {others}")
-        self._require(spec)
-        return spec
+            return self._selection.best(task, request, catalog)
+        return self._selection.asked_for(task, request, catalog, model_id)
 
     def run(
         self,
@@ -352,9 +319,8 @@ class Engine:
 
     def _next_tier(self, task: Task[Any, Any], request: Any, client: str) -> ModelSpec | None:
         """What ``auto`` takes where no remote model answers."""
-        candidates = task.candidates(self.catalog_of(client), request)
         with contextlib.suppress(LlmCoreError):
-            return self._first_available(task, request, tuple(spec for spec in candidates if spec.tier != "remote"))
+            return self._selection.best(task, request, self.catalog_of(client), remote=False)
         return None
 
     def _run_granted(
@@ -390,45 +356,6 @@ class Engine:
                     tokens=tokens,
                 ),
             )
-
-    def _first_available(self, task: Task[Any, Any], request: Any, candidates: tuple[ModelSpec, ...]) -> ModelSpec:
-        if not candidates:
-            raise ModelUnavailableError(task.name, "the catalogue has no model for this request")
-        remote = (spec for spec in candidates if spec.tier == "remote")
-        if (found := next((spec for spec in remote if self.availability(spec).available), None)) is not None:
-            return found
-        candidates = tuple(spec for spec in candidates if spec.tier != "remote") or candidates
-        on_gpu = self.device != "cpu"
-        for spec in sorted(candidates, key=lambda spec: (spec.tier == "hub") != on_gpu):
-            availability = self.availability(spec)
-            wanted = self._fits_device(spec) if on_gpu else spec.tier == "embedded" or availability.present
-            if availability.available and wanted:
-                return spec
-        raise self._none_available(task, request, candidates)
-
-    def _fits_device(self, spec: ModelSpec) -> bool:
-        """Whether the accelerator holds the model, and a fifth of it more for what it computes."""
-        memory_bytes = device_memory_bytes(self.device)
-        return memory_bytes is None or spec.memory_bytes * 1.2 <= memory_bytes
-
-    def _none_available(self, task: Task[Any, Any], request: Any, candidates: tuple[ModelSpec, ...]) -> LlmCoreError:
-        """Why no candidate can be had, and why the models that can be had do not serve the request."""
-        first = candidates[0]
-        availability = self.availability(first)
-        reason = availability.reason if not availability.available else "not on this machine yet"
-        remedy = availability.remedy or f"Choose {first.id}, which will be downloaded"
-        here = [spec for spec in self.catalog.for_task(task.name) if self.availability(spec).present]
-        for spec in here:
-            if (objection := _objection(task, request, spec)) is not None:
-                return InputError(
-                    objection.field, f"{objection.rule}. {first.title} would serve, but is {reason}. {remedy}"
-                )
-        return ModelUnavailableError(first.id, reason, remedy)
-
-    def _require(self, spec: ModelSpec) -> None:
-        availability = self.availability(spec)
-        if not availability.available:
-            raise ModelUnavailableError(spec.id, availability.reason, availability.remedy)
 
     def _open(self, spec: ModelSpec) -> LoadedModel:
         started, files = time.monotonic(), self.files(spec)
@@ -473,7 +400,7 @@ class _EngineSession:
             raise BackendError(f"{spec.id} cannot do this: its runtime does not offer {capability.__name__}")
         if spec.head in _DECODER_HEADS or capability is LoadedModel:
             return model
-        return _Batched(model, self._engine._batcher)  # type: ignore[return-value]
+        return SharedEncoder(model, self._engine._batcher)  # type: ignore[return-value]
 
     def companion(self, task: str, capability: type[CapabilityT]) -> CapabilityT:
         """See `session.Session.companion`."""
@@ -488,61 +415,6 @@ class _EngineSession:
             model = self._held.enter_context(self._engine._residency.use(spec.id))
             if model is not None:
                 return model
-
-
-class _Batched:
-    """An encoder whose calls share batches with those of other requests."""
-
-    def __init__(self, model: Any, batcher: MicroBatcher) -> None:
-        self._model = model
-        self._batcher = batcher
-
-    def classify(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
-        """See `Classifies.classify`."""
-        model: Classifies = self._model
-        return np.asarray(self._batcher.run((id(model), "classify"), model.classify, texts, cancel))
-
-    def embed(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
-        """See `Embeds.embed`."""
-        model: Embeds = self._model
-        return np.asarray(self._batcher.run((id(model), "embed"), model.embed, texts, cancel))
-
-    def tag(self, texts: Sequence[str], cancel: CancelToken) -> list[list[NamedSpan]]:
-        """See `Tags.tag`."""
-        model: Tags = self._model
-        return self._batcher.run((id(model), "tag"), model.tag, texts, cancel)
-
-    def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
-        """See `ExtractsSpans.extract`."""
-        model: ExtractsSpans = self._model
-
-        def extract_pairs(pairs: list[tuple[str, str]], batch_cancel: CancelToken) -> list[Span]:
-            return model.extract([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_cancel)
-
-        pairs = list(zip(questions, contexts, strict=True))
-        return self._batcher.run((id(model), "extract"), extract_pairs, pairs, cancel)
-
-    def answer_probability(self, span: Span) -> float:
-        """See `ExtractsSpans.answer_probability`."""
-        model: ExtractsSpans = self._model
-        return model.answer_probability(span)
-
-    def attribute(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[Attribution]:
-        """See `Attributes.attribute`. One by one: each takes long, and others' calls come in between."""
-        model: Attributes = self._model
-        key = (id(model), "attribute")
-        calls = (self._batcher.run(key, model.attribute, [decision], cancel) for decision in decisions)
-        return [attribution for found in calls for attribution in found]
-
-    def decision_probabilities(self, decisions: Sequence[Decision], cancel: CancelToken) -> list[float]:
-        """See `WeighsDecisions.decision_probabilities`."""
-        model: WeighsDecisions = self._model
-        return self._batcher.run((id(model), "weigh"), model.decision_probabilities, decisions, cancel)
-
-    def trace(self, text: str, max_pieces: int, cancel: CancelToken, target: str | None = None) -> ForwardPass:
-        """See `Traces.trace`; one text at a time, on the thread where encoders compute."""
-        model: Traces = self._model
-        return self._batcher.alone(lambda: model.trace(text, max_pieces, cancel, target))
 
 
 class _Many:
@@ -575,60 +447,7 @@ def create_engine(settings: Settings | None = None) -> Engine:
     remote = load_endpoints(settings.remote) if settings.remote else RemoteModels()
     catalog = remote.added_to(load_catalog())
     weights = WeightStore(settings, catalog)
-    return Engine(catalog, weights, settings, LazyBackends(settings, catalog, weights, remote))
-
-
-class LazyBackends(Mapping[str, Backend]):
-    """Runtimes, each imported when its first model is opened: none is needed to serve the page.
-
-    Args:
-        settings: Threads of each runtime.
-        catalog: What models exist.
-        weights: Where their files are.
-        remote: The owner's models on other machines.
-    """
-
-    _CLASSES = {
-        "echo": "llm_core.backends.echo:EchoBackend",
-        "transformers": "llm_core.backends.transformers:TransformersBackend",
-        "llama_cpp": "llm_core.backends.llama_cpp:LlamaCppBackend",
-        "ctranslate2": "llm_core.backends.ctranslate2:CTranslate2Backend",
-        "own": "llm_core.backends.own:OwnBackend",
-        "remote": "llm_core.backends.remote:RemoteBackend",
-    }
-
-    def __init__(
-        self, settings: Settings, catalog: Catalog, weights: WeightStore, remote: RemoteModels | None = None
-    ) -> None:
-        self._lock = threading.Lock()
-        self._opened: dict[str, Backend] = {}
-        self._options: dict[str, dict[str, Any]] = {name: {"threads": settings.threads} for name in self._CLASSES}
-        self._options["llama_cpp"] |= {"catalog": catalog, "local_files": functools.partial(_local_files, weights)}
-        self._options["remote"] |= {"models": remote.models if remote else {}}
-
-    def __getitem__(self, name: str) -> Backend:
-        with self._lock:
-            if name not in self._opened:
-                module, _, cls = self._CLASSES[name].partition(":")
-                self._opened[name] = getattr(importlib.import_module(module), cls)(**self._options[name])
-            return self._opened[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._CLASSES)
-
-    def __len__(self) -> int:
-        return len(self._CLASSES)
-
-
-def _local_files(weights: WeightStore, spec: ModelSpec) -> ModelFiles | None:
-    """Verified files of an entry that ships with the repository; ``None`` if they are not here or not right."""
-    if spec.local is None or not weights.availability(spec).present:
-        return None
-    try:
-        return weights.files(spec)
-    except LlmCoreError as error:
-        logger.warning("%s is left out: %s", spec.id, error)
-        return None
+    return Engine(catalog, weights, settings, LazyRuntimes(settings, catalog, weights, remote))
 
 
 def _instead_of(spec: ModelSpec, event: Event) -> Event:
@@ -636,17 +455,6 @@ def _instead_of(spec: ModelSpec, event: Event) -> Event:
     if not isinstance(event, Completed):
         return event
     return dataclasses.replace(event, stats=dataclasses.replace(event.stats, instead_of=spec.id))
-
-
-def _objection(task: Task[Any, Any], request: Any, spec: ModelSpec) -> InputError | None:
-    """What the request holds that keeps this very entry from serving it, such as a language it does not read."""
-    if task.name not in spec.tasks:
-        return None
-    try:
-        task.candidates(Catalog({spec.id: spec}), request)
-    except InputError as error:
-        return error
-    return None
 
 
 def _result(future: Future[LoadedModel], cancel: CancelToken) -> LoadedModel:

@@ -12,9 +12,10 @@ from typing import Any, BinaryIO, TextIO
 
 from tqdm import tqdm
 
-from llm_core.engine import AUTO, Engine
+from llm_core.engine import Engine
 from llm_core.errors import InputError, LlmCoreError
 from llm_core.many import Answer, Pace, answer_each
+from llm_core.selection import AUTO
 from llm_core.session import Task, exhaust
 
 Line = tuple[int, bytes]

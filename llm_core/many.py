@@ -12,8 +12,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_core.engine import AUTO, Engine
+from llm_core.engine import Engine
 from llm_core.errors import BusyError, CancelledError, LlmCoreError
+from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.types import CancelToken, Completed, Event
 

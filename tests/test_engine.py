@@ -101,7 +101,7 @@ def test_a_resident_model_is_not_loaded_again(engines: list[Engine]) -> None:
 
 def test_auto_takes_the_first_that_the_gpu_has_room_for(engines: list[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_core.engine.default_device", lambda: "cuda")
-    monkeypatch.setattr("llm_core.engine.device_memory_bytes", lambda device: 24 * 10**9)
+    monkeypatch.setattr("llm_core.selection.device_memory_bytes", lambda device: 24 * 10**9)
     sizes = {"large": 21 * 10**9, "middle": 19 * 10**9, "small": 10**9}
     specs = [echo_spec(name, memory_bytes=size) for name, size in sizes.items()]
     engine = start(engines, *specs, memory_budget_bytes=10**12)

@@ -16,12 +16,13 @@ from llm_core.backends.base import LoadedModel
 from llm_core.backends.llama_cpp import LlamaCppBackend, LlamaCppModel
 from llm_core.backends.llama_server import LlamaServer
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
-from llm_core.engine import Engine, LazyBackends
+from llm_core.engine import Engine
 from llm_core.errors import BackendError, DigestMismatchError, WeightsError
 from llm_core.model.config import preset
 from llm_core.model.convert import gguf, hub, peft
 from llm_core.model.heads import CausalLM
 from llm_core.model.lora import add_lora, lora_layers, merge
+from llm_core.runtimes import LazyRuntimes
 from llm_core.settings import Settings
 from llm_core.types import CancelToken, ModelFiles, Sampling
 from llm_core.weights import WeightStore
@@ -74,7 +75,7 @@ class Place:
         self.catalog = Catalog({spec.id: spec for spec in specs})
         settings = Settings(models_dir=models_dir, cache_dir=cache_dir, offline=True, threads=1)
         self.weights = WeightStore(settings, self.catalog)
-        self.backends = LazyBackends(settings, self.catalog, self.weights)
+        self.backends = LazyRuntimes(settings, self.catalog, self.weights)
         self.engine = Engine(self.catalog, self.weights, settings, self.backends)
 
     def open(self, name: str, backend: LlamaCppBackend | None = None) -> LlamaCppModel:
@@ -209,7 +210,7 @@ def test_a_changed_adapter_is_left_out(models_dir: Path, tmp_path: Path, caplog:
     content = bytearray(adapter.read_bytes())
     content[-1] ^= 1
     adapter.write_bytes(content)
-    with caplog.at_level(logging.WARNING, "llm_core.engine"):
+    with caplog.at_level(logging.WARNING, "llm_core.runtimes"):
         base = place.open("tiny")
     assert "tiny-python is left out: " in caplog.text
     assert server_of(base).adapters == (copy / "tiny-poet" / "adapter.gguf",)

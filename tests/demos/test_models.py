@@ -9,7 +9,7 @@ import pytest
 
 from demos._demo import DemoContext
 from demos._models import describe_choice
-from llm_core.engine import AUTO
+from llm_core.selection import AUTO
 from tests.support.echo import echo_encoder, echo_engine, echo_spec
 
 HEAD: dict[str, Any] = {"head": "sequence_classification", "tasks": ("sentiment",), "labels": ("good", "bad")}

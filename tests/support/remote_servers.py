@@ -20,7 +20,8 @@ from typing import Any
 
 from llm_core.catalog import Catalog, load_catalog
 from llm_core.endpoints import Endpoint, RemoteModel, RemoteModels
-from llm_core.engine import Engine, LazyBackends
+from llm_core.engine import Engine
+from llm_core.runtimes import LazyRuntimes
 from llm_core.settings import Settings
 from llm_core.weights import WeightStore
 from tests.support.echo import EchoBackend
@@ -230,6 +231,6 @@ def remote_engine(model: RemoteModel, *others: Any, **settings: Any) -> Engine:
     catalog = remote.added_to(Catalog({spec.id: spec for spec in specs}))
     chosen = Settings(offline=True, **{"memory_budget_bytes": 1 << 30, **settings})
     weights = WeightStore(chosen, catalog)
-    lazy = LazyBackends(chosen, catalog, weights, remote)
+    lazy = LazyRuntimes(chosen, catalog, weights, remote)
     backends = {**{name: lazy[name] for name in ("remote", "llama_cpp")}, "echo": EchoBackend()}
     return Engine(catalog, weights, chosen, backends)

@@ -15,9 +15,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_core.engine import AUTO, Engine
+from llm_core.engine import Engine
 from llm_core.errors import CancelledError, InputError, LlmCoreError
 from llm_core.many import Answer, Pace, answer_each, busy_seconds
+from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.base import Request
 from llm_core.tasks.batch.columns import MAX_LABELS, different

@@ -23,9 +23,10 @@ from typing import Any
 
 from llm_core.admission import Admission, Ticket
 from llm_core.catalog import FileSpec, ModelSpec
-from llm_core.engine import AUTO, Engine
+from llm_core.engine import Engine
 from llm_core.errors import BackendError, CancelledError, InputError, LlmCoreError
 from llm_core.hardware import available_cores
+from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.classify import OWN_LABEL_SET, TASK, ClassifyRequest
 from llm_core.tasks.train.request import ResumeRequest, TrainRequest, base_of
