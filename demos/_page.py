@@ -51,7 +51,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
 
     Args:
         engine: What answers.
-        speeds: Measures how fast it is; once it is started.
+        speeds: Measures how fast it is, once it is started.
         warm_up: Loads models in advance; the page says how far it is.
     """
     page: gr.Blocks = gr.Blocks(
