@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PYTHONS ?= python3.11 python3.12
+TORCHES ?= 2.11.0 2.13.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test test-ray check docs format bench slow screenshots images replicas test-matrix clean
@@ -75,8 +77,8 @@ replicas: setup-dev ## Three replicas behind nginx: visitors stay with one, and 
 	sh tools/install_nginx.sh
 	$(BIN)/python -m pytest -m slow tests/deploy/test_replicas.py $(ARGS)
 
-test-matrix: setup ## The tests but those of the browser, on Python 3.11 and 3.12 with torch 2.11 and 2.13
-	for python in python3.11 python3.12; do for torch in 2.11.0 2.13.0; do \
+test-matrix: setup ## The tests but those of the browser, on Python 3.11 and 3.12 with torch 2.11 and 2.13 (PYTHONS, TORCHES)
+	for python in $(PYTHONS); do for torch in $(TORCHES); do \
 		sh tools/test_matrix.sh $$python $$torch $(ARGS) || exit 1; done; done
 
 train-%: setup-dev ## Reproduce a trained model, such as make train-qa-en (data: LLM_CORE_DATA_DIR or the Hub)

@@ -58,7 +58,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
 
     Args:
         engine: What answers.
-        speeds: Measures how fast it is; once it is started.
+        speeds: Measures how fast it is, once it is started.
         warm_up: Loads models in advance; the page says how far it is.
     """
     page: gr.Blocks = gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS))
