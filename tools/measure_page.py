@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from statistics import median
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from tools.browser import chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-ROUNDS = 5
+ROUNDS = 3
 TABS = (
     "sentiment", "translate", "answer", "entities", "complete", "generate", "train", "under_the_hood", "models", "tour",
 )  # fmt: skip
@@ -103,23 +104,31 @@ def shift_of_run(browser: Browser, address: str, task: str, width: int) -> float
     return float(shift)
 
 
-def measure() -> list[Figure]:
-    """All figures; medians of `ROUNDS` visits, except for shifts, of which each task's run is one."""
-    figures: list[Figure] = []
+def measure() -> Iterator[Figure]:
+    """All figures, as they come; medians of `ROUNDS` visits, except for shifts, of which each task's run is one."""
     goals = (("ms", "< 1500 ms"), ("ms", "< 3000 ms"), ("", "≤ 0.1"))
     with running_page() as (address, _), chromium() as browser:
         visits = [dict(first_visit(browser, address)) for _ in range(ROUNDS)]
         for name, (unit, goal) in zip(visits[0], goals, strict=True):
-            figures.append(Figure(name, median(visit[name] for visit in visits), unit, goal))
+            yield Figure(name, median(visit[name] for visit in visits), unit, goal)
         taken = [switches(browser, address) for _ in range(ROUNDS)]
         for slug in TABS:
-            figures.append(Figure(f"first switch to {slug}", median(each[slug] for each in taken), "ms", "< 150 ms"))
+            yield Figure(f"first switch to {slug}", median(each[slug] for each in taken), "ms", "< 150 ms")
         for task in TASKS:
             for width in (1280, 360):
-                shift = shift_of_run(browser, address, task, width)
-                figures.append(Figure(f"layout shift, {task}, {width} px", shift, "", "≤ 0.1"))
-    return figures
+                yield Figure(
+                    f"layout shift, {task}, {width} px", shift_of_run(browser, address, task, width), "", "≤ 0.1"
+                )
+
+
+def report() -> str:
+    """The figures as Markdown; each on standard error as well when it is there."""
+    figures = []
+    for figure in measure():
+        print(f"{figure.what}: {figure.value:.4g} {figure.unit}", file=sys.stderr)
+        figures.append(figure)
+    return as_markdown("page", figures)
 
 
 if __name__ == "__main__":
-    print(as_markdown("page", measure()))
+    print(report())

@@ -97,6 +97,24 @@ def test_entities(visit: Page) -> None:
     expect(berlin.locator("td")).to_have_text(["place", "2", "2", re.compile(r"\d+%")])
 
 
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_counted_names_stay_whole_on_a_phone(browser: Browser, site: str, locale: str) -> None:
+    with visitor(browser, site, locale, 360) as page:
+        open_tab(page, "entities")
+        page.locator("#entities-examples button").first.click()
+        expect_done(page, "entities")
+        name = page.locator("#entities-counted tbody th", has_text="University of Toronto")
+        expect(name).to_be_visible()
+        lines = """(cell) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return range.getClientRects().length;
+        }"""
+        assert name.evaluate(lines) == 1
+        table = page.locator("#entities-counted table")
+        assert table.evaluate("(box) => box.getBoundingClientRect().right <= innerWidth")
+
+
 def test_complete_a_function(visit: Page) -> None:
     bench = open_tab(visit, "complete")
     visit.locator("#complete-examples button").first.click()
