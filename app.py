@@ -14,7 +14,7 @@ import sys
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until interrupted; a taken port is one line on standard error and exit status 1."""
+    """Serve until interrupted; a taken port or a wrong setting is one line on standard error and exit status 1."""
     options = _parser().parse_args(arguments)
     try:
         _require_free(options.host, options.port)
@@ -26,9 +26,14 @@ def main(arguments: list[str] | None = None) -> None:
 
     from demos._page import build_page, launch_options, warm_up
     from llm_core.engine import create_engine
+    from llm_core.errors import ConfigurationError
     from llm_core.speed import Speedometer
 
-    with contextlib.closing(create_engine()) as engine, contextlib.closing(Speedometer(engine)) as speeds:
+    try:
+        created = create_engine()
+    except ConfigurationError as error:
+        sys.exit(f"error: {error}")
+    with contextlib.closing(created) as engine, contextlib.closing(Speedometer(engine)) as speeds:
         page = build_page(engine, speeds)
         page.launch(server_name=options.host, server_port=options.port, prevent_thread_lock=True, **launch_options())
         warm_up(engine, speeds)

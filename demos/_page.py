@@ -146,9 +146,9 @@ def _theme() -> gr.themes.Base:
 
 
 def warm_up(engine: Engine, speeds: Speedometer) -> None:
-    """Load, in the background, the embedded models that are on this machine, so that first answers are quick too; then
-    measure how fast they are."""
+    """Load, in the background, the embedded models that are on this machine, so that first answers are quick too, and
+    look whether remote ones are there; then measure how fast the embedded ones are."""
     _ = engine.device  # imports torch, which the first request would otherwise wait for
-    embedded = [spec for spec in engine.catalog.values() if spec.tier == "embedded"]
-    states = {spec.id: engine.availability(spec) for spec in embedded}
+    wanted = [spec for spec in engine.catalog.values() if spec.tier != "hub"]  # a remote model opens at once
+    states = {spec.id: engine.availability(spec) for spec in wanted}
     speeds.start([engine.preload(model_id) for model_id, state in states.items() if state.available and state.present])
