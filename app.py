@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until interrupted; a taken port is one line on standard error and exit status 1."""
+    """Serve until interrupted; a taken port or a wrong setting is one line on standard error and exit status 1."""
     options = _parser().parse_args(arguments)
     try:
         _require_free(options.host, options.port)
@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     from demos._operations import operation_routes
     from demos._page import build_page, launch_options
     from llm_core.engine import create_engine
+    from llm_core.errors import ConfigurationError
     from llm_core.operations.logs import configure_logging, log_request
     from llm_core.operations.warm_up import WarmUp
     from llm_core.settings import Settings
@@ -35,7 +36,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     settings = Settings()
     configure_logging(settings)
-    with contextlib.closing(create_engine(settings)) as engine, contextlib.closing(Speedometer(engine)) as speeds:
+    try:
+        created = create_engine(settings)
+    except ConfigurationError as error:
+        sys.exit(f"error: {error}")
+    with contextlib.closing(created) as engine, contextlib.closing(Speedometer(engine)) as speeds:
         engine.observers.append(log_request)
         warm_up = WarmUp(engine, settings.fetch_at_start)
         routes = operation_routes(engine, warm_up, _exposition(engine) if settings.metrics else None)

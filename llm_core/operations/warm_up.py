@@ -28,7 +28,8 @@ class Arrival:
 
 
 class WarmUp:
-    """Loads the embedded models in the background; those that are not on this machine only where `fetch` says so.
+    """Loads the embedded models in the background, those that are not on this machine only where `fetch` says so, and looks
+    whether remote ones are there.
 
     Args:
         engine: Whose models.
@@ -44,7 +45,7 @@ class WarmUp:
     def start(self) -> tuple[Future[LoadedModel], ...]:
         """Begin; the futures are done when the models are there, or cannot be had."""
         _ = self._engine.device  # imports torch, which the first request would otherwise wait for
-        wanted = [spec for spec in self._engine.catalog.values() if spec.tier == "embedded" and self._wants(spec)]
+        wanted = [spec for spec in self._engine.catalog.values() if spec.tier != "hub" and self._wants(spec)]
         self._futures = tuple(self._engine.preload(spec.id) for spec in wanted)
         for spec, future in zip(wanted, self._futures, strict=True):
             future.add_done_callback(lambda one, spec=spec: self._arrived(spec, one))  # type: ignore[misc]

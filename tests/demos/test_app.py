@@ -47,6 +47,16 @@ def test_a_taken_port_is_one_line_and_status_1() -> None:
     assert f"cannot serve on 127.0.0.1:{port}" in done.stderr
 
 
+def test_a_wrong_file_of_remote_models_is_one_line_and_status_1() -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py", "--port", str(free_port())], cwd=ROOT,
+        env={**os.environ, "LLM_CORE_REMOTE": "nowhere.toml"},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: LLM_CORE_REMOTE: nowhere.toml cannot be read: FileNotFoundError"
+
+
 @pytest.mark.parametrize("how", ["argument", "environment"])
 def test_the_page_is_served_soon_on_the_port_asked_for(how: str) -> None:
     port = free_port()
