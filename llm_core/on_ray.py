@@ -149,11 +149,12 @@ def _answered(
 @contextmanager
 def _ray(workers: int) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers may use accelerators
     import ray
     import ray.data
 
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     here: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
     places = {"env_vars": {"PYTHONPATH": str(REPOSITORY_ROOT)}}
     ray.init(runtime_env=places, log_to_driver=False, logging_level="error", **here)
