@@ -9,6 +9,7 @@ place; without it Ray starts here.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections import Counter
@@ -139,7 +140,8 @@ def _answered(
     with _ray(workers) as ray:
         items = [{"number": number, "rows": json.dumps(rows)} for number, rows in blocks.items()]
         data = ray.data.from_items(items, override_num_blocks=len(items))
-        done = data.map(_Worker, fn_constructor_kwargs=make_worker, concurrency=min(workers, len(items)), num_cpus=1)
+        pool = ray.data.ActorPoolStrategy(size=min(workers, len(items)))
+        done = data.map(_Worker, fn_constructor_kwargs=make_worker, compute=pool, num_cpus=1)
         for row in done.iter_rows():
             yield int(row["number"]), json.loads(row["outcomes"])
 
@@ -147,10 +149,12 @@ def _answered(
 @contextmanager
 def _ray(workers: int) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers may use accelerators
     import ray
     import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     here: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
     places = {"env_vars": {"PYTHONPATH": str(REPOSITORY_ROOT)}}
     ray.init(runtime_env=places, log_to_driver=False, logging_level="error", **here)

@@ -67,7 +67,7 @@ def _figures(way: str, seen: dict[str, float]) -> list[Figure]:
 def _measured(folder: Path, way: str) -> dict[str, float]:
     data, result = folder / "data", folder / f"{way}.json"
     _write_texts(data / "notes")
-    isolated = _ISOLATED if shutil.which(_ISOLATED[0]) and not subprocess.run([*_ISOLATED, "true"]).returncode else ()
+    isolated = _ISOLATED if _can_isolate() else ()
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={PROCESSES}"]
     command = [*isolated, sys.executable, "-c", _START, *launcher, "-m", "llm_core.bench.scaling"]
     own = {"PYTHONPATH": str(REPOSITORY_ROOT), "OMP_NUM_THREADS": "1", "SCALING_ISOLATED": str(int(bool(isolated)))}
@@ -79,12 +79,20 @@ def _measured(folder: Path, way: str) -> dict[str, float]:
     return seen
 
 
+def _can_isolate() -> bool:
+    return bool(shutil.which(_ISOLATED[0])) and not subprocess.run([*_ISOLATED, "true"], capture_output=True).returncode
+
+
+def _is_isolated() -> bool:
+    return os.environ["SCALING_ISOLATED"] == "1"
+
+
 _START = "from llm_core.bench.scaling import start; start()"
 
 
 def start() -> None:
     """Turns on the loopback of a new network, then becomes Python with the rest of the command line."""
-    if os.environ["SCALING_ISOLATED"] == "1":
+    if _is_isolated():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             up = struct.pack("16sh14x", b"lo", 0x1 | 0x40)  # IFF_UP, IFF_RUNNING
             fcntl.ioctl(control, 0x8914, up)  # SIOCSIFFLAGS
@@ -143,11 +151,10 @@ class Gauge(TrainerCallback):
         steps = [after - before for before, after in zip(self.moments[FREE:], self.moments[FREE + 1 :], strict=False)]
         measured = len(self.sent) - 1 - FREE
         sent = (self.sent[-1] - self.sent[FREE]) / measured / PROCESSES
-        isolated = os.environ["SCALING_ISOLATED"] == "1"
         return {
             "parameters": self.parameters,
             "held": self.held,
-            "sent": sent if isolated else -1.0,
+            "sent": sent if _is_isolated() else -1.0,
             "seconds": median(steps),
         }
 
@@ -158,7 +165,9 @@ def _bytes(tensors: Iterable[Any]) -> int:
 
 
 def _sent_bytes() -> int:
-    """What the loopback has sent, for all processes of this network."""
+    """What the loopback has sent, for all processes of this network; 0 where the network is not theirs alone."""
+    if not _is_isolated():
+        return 0
     lines = Path("/proc/net/dev").read_text(encoding="ascii").splitlines()
     [loopback] = (line.partition(":")[2].split() for line in lines if line.strip().startswith("lo:"))
     return int(loopback[8])

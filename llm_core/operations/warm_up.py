@@ -28,8 +28,8 @@ class Arrival:
 
 
 class WarmUp:
-    """Loads the embedded models in the background, those that are not on this machine only where `fetch` says so, and looks
-    whether remote ones are there.
+    """Loads the embedded models in the background, those that are not on this machine only where `fetch` says so, and
+    looks whether remote ones are there.
 
     Args:
         engine: Whose models.

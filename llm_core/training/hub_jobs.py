@@ -145,7 +145,7 @@ class HubJob:
             BackendError: The Hub cannot be reached, or fails.
         """
         from huggingface_hub import HfApi, Volume, get_token
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         token = token or get_token()
         if not token:
@@ -165,7 +165,9 @@ class HubJob:
             job = api.run_job(**self.call(), secrets={**self.secrets, TOKEN: token}, volumes=[volume])
         except HfHubHTTPError as error:
             raise _refused(error.response.status_code if error.response is not None else 0) from None
-        except OSError as error:  # of the HTTP client; it may quote the request, and with it the token
+        except HFValidationError:
+            raise InputError("repo", "must be a name that the Hub takes: letters, digits, - _ .") from None
+        except Exception as error:  # of the HTTP client; it may quote the request, and with it the token
             raise BackendError(f"the Hub could not be reached ({type(error).__name__})") from None
         return str(job.url)
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from llm_core import cli
-from llm_core.errors import InputError
+from llm_core.errors import BackendError, InputError
 from llm_core.settings import REPOSITORY_ROOT
 from llm_core.training.hub_jobs import HubJob
 from llm_core.training.recipe import Recipe, load_recipe
@@ -94,6 +94,12 @@ def test_refusals_name_their_field(hub: UploadHub, scratch: Scratch, token: str,
     with pytest.raises(InputError, match=rule) as refusal:
         HubJob(scratch("causal_lm"), "ann/made", flavor).submit(token, hub.base_url)
     assert token not in str(refusal.value) and hub.jobs == []
+
+
+def test_a_hub_that_is_not_there_is_told_without_the_token(scratch: Scratch) -> None:
+    with pytest.raises(BackendError, match="the Hub could not be reached") as failure:
+        HubJob(scratch("causal_lm"), "ann/made").submit(TOKEN, "http://127.0.0.1:9")
+    assert TOKEN not in str(failure.value) and failure.value.__suppress_context__
 
 
 def test_mistakes_are_told_before_anything_is_sent(scratch: Scratch, tmp_path: Path) -> None:
