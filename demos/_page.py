@@ -5,6 +5,7 @@ Building it loads no model and imports no runtime.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,26 +95,24 @@ def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:
         queue=False,
         **PRIVATE,
     )
-    for name, fields in ctx.restorable:
-        _keep_on_reload(page, refreshed, name, list(fields))
+    _restore_on_load(page, refreshed, ctx)
 
 
-def _keep_on_reload(page: gr.Blocks, refreshed: Dependency, name: str, fields: list[Any]) -> None:
-    """A frame's fields, the model first, hold what a link says, or what they held before the page was loaded anew.
+def _restore_on_load(page: gr.Blocks, refreshed: Dependency, ctx: DemoContext) -> None:
+    """Fields hold what a link says, or what they held before the page was loaded anew.
 
-    The model's menu comes last: bringing it up to date chooses the automatic model.
+    The models' menus come last: bringing them up to date chooses the automatic model.
     """
-    count, restore, keep = len(fields), _function("restore"), _function("keep")
-    page.load(None, None, fields[1:], js=f"() => ({restore})({name!r}, {count}, 1, {count})", **PRIVATE)
-    refreshed.then(None, None, fields[:1], js=f"() => ({restore})({name!r}, {count}, 0, 1)", **PRIVATE)
-    changes = [each.change for each in fields]
-    gr.on(changes, None, fields, None, js=f"(...values) => ({keep})({name!r}, values)", queue=False, **PRIVATE)
-
-
-def _function(name: str) -> str:
-    """A script that is one function, without the comment before it."""
-    lines = (_ASSETS / f"{name}.js").read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("//"))
+    script = (_ASSETS / "restore.js").read_text(encoding="utf-8")
+    restore = "\n".join(line for line in script.splitlines() if not line.startswith("//"))
+    frames = json.dumps([[name, len(fields)] for name, fields in ctx.restorable])
+    models = [fields[0] for _, fields in ctx.restorable]
+    others = [each for _, fields in ctx.restorable for each in fields[1:]]
+    page.load(None, None, others, js=f"() => ({restore})({frames}, false)", **PRIVATE)
+    refreshed.then(None, None, models, js=f"() => ({restore})({frames}, true)", **PRIVATE)
+    for name, fields in ctx.restorable:
+        keep = f"(...values) => window.keepFields?.({name!r}, values) ?? []"
+        gr.on([each.change for each in fields], None, list(fields), None, js=keep, queue=False, **PRIVATE)
 
 
 def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:

@@ -21,7 +21,7 @@
     darkenCode();
   };
   let waiting = 0;
-  new MutationObserver(() => (waiting ||= setTimeout(() => ((waiting = 0), mark()), 250))).observe(document.body, {
+  new MutationObserver(() => (waiting ||= setTimeout(() => ((waiting = 0), mark()), 400))).observe(document.body, {
     childList: true,
     subtree: true,
   });

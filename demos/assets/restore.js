@@ -1,13 +1,13 @@
-// Puts back, into some of the fields of one frame, what a link holds (see _usage.py; it opens the frame's tab as well), or else
-// what they held before the page was loaded anew (see keep.js). Changes nothing where there is neither.
-(name, count, from, to) => {
-  const frames = (window.restoredFrames ??= new Map());
+// Puts back what a link holds into the fields of one frame (see _usage.py), and opens its tab; and into all others what they held
+// before the page was loaded anew. Changes nothing where there is neither. Frames are [name, number of fields]; the
+// first field is the model, which comes by itself.
+(frames, models) => {
   const opened = (tabs) =>
     tabs.forEach((id, depth) => {
       const open = () => [...document.querySelectorAll("[role=tab]")].filter((tab) => tab.dataset.tabId === id).at(-1)?.click();
       setTimeout(open, 400 * (depth + 1)); // a tab within another is drawn once that is open
     });
-  const linked = () => {
+  const linked = (name, count) => {
     const written = new URLSearchParams(location.search).get("state");
     if (!written || sessionStorage.getItem("llm-core-link") === written) return null; // what was typed since then is newer
     const bytes = Uint8Array.from(atob(written.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
@@ -17,15 +17,27 @@
     sessionStorage.setItem("llm-core-link", written);
     return values;
   };
-  const kept = () => JSON.parse(sessionStorage.getItem(`llm-core-fields-${name}`));
-  const read = (source) => {
+  const kept = (name) => JSON.parse(sessionStorage.getItem(`llm-core-fields-${name}`));
+  const values = (source, name, count) => {
     try {
-      const values = source();
-      return Array.isArray(values) && values.length === count ? values : null;
+      const found = source(name, count);
+      return Array.isArray(found) && found.length === count ? found : null;
     } catch {
       return null; // a link that was cut off or changed, or no storage here
     }
   };
-  if (!frames.has(name)) frames.set(name, read(linked) ?? read(kept));
-  return frames.get(name)?.slice(from, to) ?? Array(to - from).fill({ __type__: "update" });
+  // Read once: fields change, and are kept, as soon as the page comes up.
+  window.restoredFields ??= new Map(frames.map(([name, count]) => [name, values(linked, name, count) ?? values(kept, name, count)]));
+  window.keepFields ??= (name, now) => {
+    try {
+      sessionStorage.setItem(`llm-core-fields-${name}`, JSON.stringify(now));
+    } catch {
+      // no storage here, or too much for it
+    }
+    return [];
+  };
+  return frames.flatMap(([name, count]) => {
+    const all = window.restoredFields.get(name) ?? Array(count).fill({ __type__: "update" });
+    return models ? all.slice(0, 1) : all.slice(1);
+  });
 }
