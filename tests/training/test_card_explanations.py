@@ -36,3 +36,12 @@ def test_measured_again_they_take_the_place_of_the_earlier_ones() -> None:
 def test_another_file_is_refused() -> None:
     with pytest.raises(ValueError, match="has no part"):
         with_explanations("# something\n", "m", scores(0.1))
+
+
+def test_what_was_measured_only_in_part_says_so_and_how() -> None:
+    some = [score.model_copy(update={"title": "qamr"}) for score in scores(0.1)]
+    card = with_explanations(CARD, "m", some, "answer", 60)
+    assert "of `d` (validation, only qamr)" in card and "--explain --card --source qamr --limit 60`" in card
+    assert "the answer that the model found" in card and "{" not in card
+    entities = with_explanations(CARD, "m", scores(0.1), "entities")
+    assert "one of the text's entities" in entities and "predicted label" not in entities
