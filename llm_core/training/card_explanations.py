@@ -59,7 +59,7 @@ def with_explanations(
     sources = [name for name in first.title.split(", ") if name]
     options = "".join(f" --source {name}" for name in sources) + (f" --limit {limit}" if limit else "")
     parts = f", only {first.title}" if sources else ""
-    places = {"parts": parts, "options": options}
+    places: dict[str, object] = {"parts": parts, "options": options}
     places |= {"rows": first.rows, "data": first.data, "split": first.split, "model": model, "what": _WHAT[kind]}
     section = section.format(heading=_HEADING, **places)
     before = re.sub(rf"{_HEADING}\n.*?(?={_NEXT})", "", card, flags=re.DOTALL)
