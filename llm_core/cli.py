@@ -232,7 +232,7 @@ def evaluate(
     if output is not None:
         write_scores(output, scores, packages=MEASURED_WITH, model=model_id)
     if card and explain:
-        typer.echo(record_explanations(model_id, scores, Settings()))
+        typer.echo(record_explanations(model_id, scores, Settings(), limit))
     if coverage is not None:
         write_coverage(coverage, model_id, [measure_coverage(model_id, rows, Settings())], keep=True)
     for score in scores:

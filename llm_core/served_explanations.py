@@ -162,8 +162,14 @@ class _Probabilities:
         return session.open(WeighsDecisions).decision_probabilities(decisions, session.cancel)
 
 
-def record_explanations(model_id: str, scores: Sequence[Score], settings: Settings) -> Path:
+def record_explanations(model_id: str, scores: Sequence[Score], settings: Settings, limit: int | None = None) -> Path:
     """Write what `explain_model` measured into the card and ``scores.json`` of a model that this project trained.
+
+    Args:
+        model_id: Catalogue id.
+        scores: What came of it.
+        settings: Where models are.
+        limit: `Rows.limit` of the measurement.
 
     Returns:
         The card.
@@ -176,7 +182,7 @@ def record_explanations(model_id: str, scores: Sequence[Score], settings: Settin
     card = folder / "README.md"
     if not card.is_file() or not (folder / SCORES_FILE).is_file():
         raise InputError("model", f"{model_id} has no card of ours to write into")
-    text = with_explanations(card.read_text(encoding="utf-8"), model_id, scores, kind_of(spec))
+    text = with_explanations(card.read_text(encoding="utf-8"), model_id, scores, kind_of(spec), limit)
     with replacing(card) as draft:
         draft.write_text(text, encoding="utf-8")
     add_scores(folder / SCORES_FILE, "explanations", scores)

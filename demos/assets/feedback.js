@@ -9,7 +9,8 @@ let draft = { id: "", text: "" };
 function send(data, thumbs, comment) {
   if (Date.now() - sentAt < WAIT_MS) return; // double clicks send once
   sentAt = Date.now();
-  props.value = JSON.stringify({ ...data, thumbs, comment, language: strings().language });
+  const say = strings();
+  props.value = JSON.stringify({ ...data, thumbs, comment, language: say.language });
   trigger("input");
 }
 
@@ -26,7 +27,7 @@ function drawing() {
 function thumb(data, name, say) {
   const chosen = (data.thumbs ?? data.kept) === name;
   const button = make("button", `thumb ${name}`);
-  button.append(drawing(), say[name]);
+  button.append(drawing(), say[`thumb_${name}`]);
   button.type = "button";
   button.dataset.part = name;
   button.setAttribute("aria-pressed", chosen);
@@ -54,7 +55,7 @@ function remark(data, say) {
 }
 
 function told(data, say) {
-  if (data.error) return make("p", "told bad", `✕ ${say[data.error] || say.failed}`);
+  if (data.error) return make("p", "told bad", `✕ ${say[`error_${data.error}`]}`);
   if (!data.kept) return make("p", "told", "");
   return make("p", "told", `✓ ${data.comment ? say.kept_comment : say.kept}`);
 }

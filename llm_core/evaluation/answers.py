@@ -25,6 +25,9 @@ from llm_core.evaluation.bootstrap import Estimate, mean_interval
 Language = Literal["en", "zh"]
 """Whose rules apply: SQuAD's or CMRC's."""
 
+RIGHT_FROM = 0.5
+"""A span counts as right from this word-overlap F1 on."""
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _CMRC_PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")

@@ -20,10 +20,8 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span
-from llm_core.evaluation.answers import squad_f1
+from llm_core.evaluation.answers import RIGHT_FROM, squad_f1
 
-RIGHT_FROM = 0.5
-"""A span counts as right from this word-overlap F1 on."""
 BAD_SHARE = 0.5
 """A translation of less than this share of the median quality is a bad one."""
 

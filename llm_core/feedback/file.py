@@ -60,7 +60,7 @@ class FeedbackFile:
         try:
             with self._lock:
                 self._write(vote, row)
-        except (OSError, Timeout) as error:
+        except (OSError, Timeout, ValidationError) as error:
             raise BackendError(f"the vote could not be kept ({type(error).__name__})") from None
 
     def _write(self, vote: Vote, row: bytes) -> None:

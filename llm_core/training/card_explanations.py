@@ -10,10 +10,10 @@ from llm_core.evaluation.scores import Score
 _HEADING, _NEXT = "## Explanations", "## Training data and licences"
 _SECTION = """\
 {heading}
-Words in the order of their integrated gradients, against a random order, on {rows} texts of `{data}` ({split}) drawn by
-chance: {what} (deletion, small is good), and while they
-are put in (insertion, large is good); Petsiuk et al. 2018. Values with their 95 % interval; the last line is the
-difference text by text.
+Words in the order of their integrated gradients, against a random order, on {rows} texts of `{data}`
+({split}{parts}) drawn by chance: {what}
+(deletion, small is good), and while they are put in (insertion, large is good); Petsiuk et al. 2018. Values with their
+95 % interval; the last line is the difference text by text.
 
 | order of words | deletion | insertion |
 |---|--:|--:|
@@ -21,7 +21,7 @@ difference text by text.
 | random | {deletion[random]} | {insertion[random]} |
 | better by | {deletion_gain} | {insertion_gain} |
 
-Measure again: `python -m llm_core evaluate {model} --data {data} --data-dir DIR --explain --card`.
+Measure again: `python -m llm_core evaluate {model} --data {data} --data-dir DIR --explain --card{options}`.
 
 """
 _WHAT = {
@@ -34,7 +34,9 @@ _WHAT = {
 """By what was explained."""
 
 
-def with_explanations(card: str, model: str, scores: Sequence[Score], kind: str = "label") -> str:
+def with_explanations(
+    card: str, model: str, scores: Sequence[Score], kind: str = "label", limit: int | None = None
+) -> str:
     """The card with these figures in the place of earlier ones.
 
     Args:
@@ -42,6 +44,7 @@ def with_explanations(card: str, model: str, scores: Sequence[Score], kind: str 
         model: Catalogue id.
         scores: Of `evaluation.faithfulness`, all of the same data.
         kind: What was explained: ``label``, ``entities`` or ``answer``.
+        limit: How many rows were asked for, when it was said.
 
     Raises:
         ValueError: It is no such card.
@@ -53,7 +56,11 @@ def with_explanations(card: str, model: str, scores: Sequence[Score], kind: str 
     section = _SECTION
     for name, value in figures.items():
         section = section.replace(f"{{{name}}}", value)
-    places = {"rows": first.rows, "data": first.data, "split": first.split, "model": model, "what": _WHAT[kind]}
+    sources = [name for name in first.title.split(", ") if name]
+    options = "".join(f" --source {name}" for name in sources) + (f" --limit {limit}" if limit else "")
+    parts = f", only {first.title}" if sources else ""
+    places: dict[str, object] = {"parts": parts, "options": options}
+    places |= {"rows": first.rows, "data": first.data, "split": first.split, "model": model, "what": _WHAT[kind]}
     section = section.format(heading=_HEADING, **places)
     before = re.sub(rf"{_HEADING}\n.*?(?={_NEXT})", "", card, flags=re.DOTALL)
     return before.replace(_NEXT, section + _NEXT, 1)

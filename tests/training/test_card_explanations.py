@@ -23,7 +23,8 @@ def test_figures_stand_in_their_cells_before_the_data() -> None:
     assert card.index("## Scores") < card.index("## Explanations") < card.index("## Training data and licences")
     assert "| integrated gradients | 0.1000 [0.0000, 1.0000] | 0.1300 [0.0000, 1.0000] |" in card
     assert "| random | 0.1100 [0.0000, 1.0000] | 0.1400 [0.0000, 1.0000] |" in card
-    assert "on 40 texts of `d` (validation)" in card and "evaluate m --data d --data-dir DIR --explain --card`" in card
+    assert "on 40 texts of `d`\n(validation) drawn by chance" in card
+    assert "evaluate m --data d --data-dir DIR --explain --card`" in card
     assert "{" not in card
 
 
@@ -36,3 +37,12 @@ def test_measured_again_they_take_the_place_of_the_earlier_ones() -> None:
 def test_another_file_is_refused() -> None:
     with pytest.raises(ValueError, match="has no part"):
         with_explanations("# something\n", "m", scores(0.1))
+
+
+def test_what_was_measured_only_in_part_says_so_and_how() -> None:
+    some = [score.model_copy(update={"title": "qamr"}) for score in scores(0.1)]
+    card = with_explanations(CARD, "m", some, "answer", 60)
+    assert "of `d`\n(validation, only qamr) drawn" in card and "--explain --card --source qamr --limit 60`" in card
+    assert "the answer that the model found" in card and "{" not in card
+    entities = with_explanations(CARD, "m", scores(0.1), "entities")
+    assert "one of the text's entities" in entities and "predicted label" not in entities

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.data.words import Range
 from llm_core.errors import InputError
-from llm_core.evaluation.calibration import RIGHT_FROM
+from llm_core.evaluation.answers import RIGHT_FROM
 from llm_core.evaluation.translation import sentence_chrf
 from llm_core.session import Session, Steps
 from llm_core.tasks.answer import AnswerResult
