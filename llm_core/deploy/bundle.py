@@ -11,8 +11,8 @@ from llm_core.deploy.requirements import space_requirements
 FILES = ("app.py", "README.md", "LICENSE", "CHANGELOG.md")
 FOLDERS = ("demos", "docs", "llm_core", "models", "recipes")
 SUFFIXES = frozenset(
-    ".bin .css .csv .docx .gguf .html .jpg .js .json .jsonl .md .model .pdf .png .po .py .safetensors .spm .srt .svg"
-    " .toml .tsv .txt .webp .woff2 .xlsx".split()
+    ".bin .css .csv .docx .gguf .gif .html .jpg .js .json .jsonl .md .model .pdf .png .po .py .safetensors .spm .srt"
+    " .svg .toml .tsv .txt .webp .woff2 .xlsx".split()
 )
 """Kinds of files that the page is made of; a file of another kind stays here."""
 
@@ -32,16 +32,16 @@ class BundleFile:
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
-def bundle(root: Path, hardware: str) -> list[BundleFile]:
+def bundle(root: Path, torch_index: str | None = None) -> list[BundleFile]:
     """The files of a Space, in order of their paths.
 
     Args:
         root: The repository.
-        hardware: A flavour of the Hub's, such as ``"cpu-basic"``; decides what is installed.
+        torch_index: See `space_requirements`.
     """
     files = [BundleFile(name, root / name) for name in FILES]
     files += [BundleFile(path.relative_to(root).as_posix(), path) for name in FOLDERS for path in _below(root / name)]
-    files.append(BundleFile("requirements.txt", space_requirements(root, hardware).encode()))
+    files.append(BundleFile("requirements.txt", space_requirements(root, torch_index).encode()))
     return sorted(files, key=lambda file: file.path)
 
 

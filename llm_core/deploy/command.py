@@ -34,6 +34,9 @@ def space(
     secret: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="As --variable, but nobody can read it there.")
     ] = None,
+    torch_index: Annotated[
+        str | None, typer.Option(metavar="URL", help="Package index that has torch without CUDA, for hardware cpu-…")
+    ] = None,
     wait: Annotated[float, typer.Option(min=0, help="Longest time for the build, in seconds.")] = 1800.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show files and calls; change nothing.")] = False,
 ) -> None:
@@ -49,7 +52,9 @@ def space(
     options = SpaceOptions(
         repository, hardware, private, sleep_time, _values(variable), _values(secret), wait_seconds=wait
     )
-    files = bundle(REPOSITORY_ROOT, hardware)
+    if torch_index is not None and not (hardware.startswith("cpu-") and torch_index.startswith("https://")):
+        raise InputError("torch-index", "must begin with https://, and is for hardware cpu-… only")
+    files = bundle(REPOSITORY_ROOT, torch_index)
     token = settings.hub_token.get_secret_value() if settings.hub_token else get_token()
     deployment = Deployment(options, files, HfApi(endpoint=settings.hub_endpoint, token=token or False), typer.echo)
     if dry_run:

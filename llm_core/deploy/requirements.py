@@ -14,8 +14,6 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-"""Where torch comes without CUDA's libraries: 0.2 GB instead of several."""
 _TARGET = {
     "implementation_name": "cpython",
     "os_name": "posix",
@@ -28,18 +26,19 @@ _TARGET = {
 """The machine of a Space; see ``python_version`` in the README's front matter."""
 
 
-def space_requirements(root: Path, hardware: str) -> str:
-    """The text of ``requirements.txt`` for a kind of hardware.
+def space_requirements(root: Path, torch_index: str | None = None) -> str:
+    """The text of ``requirements.txt``.
 
     Args:
         root: The repository, with its requirements and constraints.
-        hardware: ``cpu-…``: torch without CUDA; others: with it.
+        torch_index: Address of a package index that has torch without CUDA's libraries, to take it from: 0.2 GB instead
+            of several. Default: torch as everybody has it.
     """
     wanted = _pins(root / "requirements.txt")
     names = _needed(wanted)
     pinned = [line for line in _pins(root / "constraints.txt") if canonicalize_name(Requirement(line).name) in names]
-    if hardware.startswith("cpu-"):
-        wanted = [f"--extra-index-url {CPU_INDEX}", *(_without_cuda(line) for line in wanted)]
+    if torch_index is not None:
+        wanted = [f"--extra-index-url {torch_index}", *(_without_cuda(line) for line in wanted)]
     return "\n".join([*wanted, *pinned]) + "\n"
 
 

@@ -102,7 +102,7 @@ def test_an_error_in_one_column_spoils_no_other(panel: Panel) -> None:
     updates = asyncio.run(panel.run("auto", "temperature=9", "other", "", "writer", ""))
     first, second, third = panel.shown(updates)[-1]["columns"]
     assert first["state"] == second["state"] == "failed" and third["state"] == "done"
-    assert first["error"][0] == "error.input" and "temperature: must be at most 2" in first["error"][1]
+    assert first["error"][0] == "error.input" and "temperature ≤ 2" in first["error"][1]
     assert second["error"][0] == "error.unavailable"
     assert updates[-1].get(panel.wiring.message, "") == ""
 

@@ -15,7 +15,7 @@ from llm_core.settings import REPOSITORY_ROOT
 
 @pytest.fixture(scope="module")
 def paths() -> set[str]:
-    return {file.path for file in bundle(REPOSITORY_ROOT, "cpu-basic")}
+    return {file.path for file in bundle(REPOSITORY_ROOT)}
 
 
 def test_every_tracked_file_of_the_page_goes_up(paths: set[str]) -> None:
@@ -38,19 +38,16 @@ def test_nothing_private_and_nothing_of_development_goes_up(paths: set[str], tmp
     for name in (".env", "demos/.env", "llm_core/key.pem", "models/model.pkl", "demos/page.pyc", "notes.md"):
         (tmp_path / name).write_text("secret")
     (tmp_path / "docs" / "link.md").symlink_to("/etc/hostname")
-    found = {file.path for file in bundle(tmp_path, "cpu-basic")}
+    found = {file.path for file in bundle(tmp_path)}
     assert found == {*FILES, "requirements.txt", "demos/page.py"}
 
 
-@pytest.mark.parametrize(
-    ("hardware", "torch"),
-    [("cpu-basic", "==2.13.0+cpu"), ("t4-small", "==2.13.0"), ("l4x1", "==2.13.0")],
-)
-def test_requirements_are_one_file_of_exact_pins_for_the_hardware(hardware: str, torch: str) -> None:
-    content = next(file.content for file in bundle(REPOSITORY_ROOT, hardware) if file.path == "requirements.txt")
+@pytest.mark.parametrize(("torch_index", "torch"), [(None, "==2.13.0"), ("https://wheels.example/cpu", "==2.13.0+cpu")])
+def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, torch: str) -> None:
+    content = next(file.content for file in bundle(REPOSITORY_ROOT, torch_index) if file.path == "requirements.txt")
     assert isinstance(content, bytes)
     options = [line for line in content.decode().splitlines() if line.startswith("-")]
-    assert bool(options) == hardware.startswith("cpu-") and not any(line.startswith(("-c", "-r")) for line in options)
+    assert options == ([f"--extra-index-url {torch_index}"] if torch_index else [])
     pins = [Requirement(line) for line in content.decode().splitlines() if not line.startswith("-")]
     names = [pin.name.lower() for pin in pins]
     assert len(set(names)) == len(names)

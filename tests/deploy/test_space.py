@@ -190,11 +190,18 @@ def test_a_dry_run_lists_files_and_calls_and_asks_nobody(hub: SpaceHub, environm
     assert "would ask for l4x1" in output and SECRET not in output and TOKEN not in output
 
 
+@pytest.mark.parametrize("options", [["http://wheels.example"], ["https://wheels.example", "--hardware", "l4x1"]])
+def test_an_index_of_packages_is_safe_and_for_processors_only(environment: None, options: list[str]) -> None:
+    result = CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo", "--dry-run", "--torch-index", *options])
+    assert isinstance(result.exception, InputError) and result.exception.field == "torch-index"
+
+
 def test_the_command_deploys_the_repository_and_logs_no_secret(
     hub: SpaceHub, environment: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     command = ["deploy", "space", "ann/demo", "--secret", "MY_SECRET", "--variable", "MY_VARIABLE"]
+    command += ["--torch-index", "https://wheels.example/cpu"]
     result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
     assert hub.secrets == {"MY_SECRET": SECRET} and hub.variables == {"MY_VARIABLE": "shown"}
     assert b"torch==2.13.0+cpu" in hub.files["ann/demo/requirements.txt"]
