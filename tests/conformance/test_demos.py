@@ -137,7 +137,11 @@ def test_every_string_that_is_used_exists_and_every_one_is_used() -> None:
     }
     tables = {key.partition(".")[0] for key in strings("en")}
     named = {text for text in written if re.fullmatch(rf"(?:{'|'.join(tables)})\.[a-z0-9_]+", text)}
-    for script in DRAWN + TEMPLATES:  # they use the strings of the table of the same name, and others by whole keys
+    for script in [
+        *DRAWN,
+        *TEMPLATES,
+        FOLDER / "assets" / "drawn.js",
+    ]:  # they use the strings of the table of the same name, and others by whole keys
         found = re.findall(r"\bsay(?:\.|\[[`\"])([a-z_]+(?:\.[a-z_]*)?)", script.read_text(encoding="utf-8"))
         named |= {name if "." in name else f"{script.stem}.{name}" for name in found}
     named |= {f"pairs.{name}" for name in written & {"title", "look"}}  # headings are chosen in Python
