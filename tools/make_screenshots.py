@@ -171,7 +171,7 @@ def write_gif(painted: list[tuple[float, bytes]]) -> None:
 def main() -> None:
     """Take all, and say how large they are."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with running_page() as (address, _), chromium() as browser:
+    with running_page() as (address, *_), chromium() as browser:
         take_stills(browser, address)
         take_run(browser, address)
     for file in sorted(FOLDER.iterdir()):

@@ -107,7 +107,7 @@ def shift_of_run(browser: Browser, address: str, task: str, width: int) -> float
 def measure() -> Iterator[Figure]:
     """All figures, as they come; medians of `ROUNDS` visits, except for shifts, of which each task's run is one."""
     goals = (("ms", "< 1500 ms"), ("ms", "< 3000 ms"), ("", "≤ 0.1"))
-    with running_page() as (address, _), chromium() as browser:
+    with running_page() as (address, *_), chromium() as browser:
         visits = [dict(first_visit(browser, address)) for _ in range(ROUNDS)]
         for name, (unit, goal) in zip(visits[0], goals, strict=True):
             yield Figure(name, median(visit[name] for visit in visits), unit, goal)
