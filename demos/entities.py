@@ -65,10 +65,10 @@ def build(ctx: DemoContext) -> None:
             )
             gr.Markdown(ctx.t("entities.legend"), elem_classes=["note"])
         with bench.details():
-            counted = mentions_view("entities-counted")
-            dial = dial_view("entities-dial")
             explain = ExplainPanel(bench)
             stress = StressPanel(bench)
+            dial = dial_view("entities-dial")
+            counted = mentions_view("entities-counted")
         bench.examples([[text] for text in EXAMPLES.values()], [text], list(EXAMPLES))
         compare = ComparePanel(bench)
 
