@@ -17,6 +17,7 @@ from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext, discover
 from demos._handler import Updates
 from demos._outcomes import Words
+from demos._seed import seed_field, seed_of
 from demos._stream import View
 from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
@@ -180,7 +181,7 @@ def _settings(ctx: DemoContext) -> Settings:
             top_p=gr.Slider(0.05, 1.0, 0.95, step=0.05, label=ctx.t("generate.top_p")),
             repeat_penalty=gr.Slider(1.0, 2.0, 1.1, step=0.05, label=ctx.t("generate.repeat_penalty")),
             max_new_tokens=gr.Slider(16, MAX_NEW_TOKENS, 256, step=16, label=ctx.t("generate.max_new_tokens")),
-            seed=gr.Number(None, precision=0, minimum=0, label=ctx.t("generate.seed")),
+            seed=seed_field(ctx, "generate.seed"),
         )
 
 
@@ -192,6 +193,7 @@ def components_of(settings: Settings) -> tuple[Component, ...]:
 def _given(values: Sequence[Any]) -> dict[str, Any]:
     """Request fields of the settings; what a visitor left empty is left to the task."""
     named = dict(zip(Settings.__dataclass_fields__, values, strict=True))
+    named["seed"] = seed_of(named["seed"])
     return {name: value for name, value in named.items() if value not in (None, "")}
 
 

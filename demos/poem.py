@@ -14,6 +14,7 @@ from demos._api import Record, serve
 from demos._demo import Demo, DemoContext
 from demos._drawn import drawn_view, encoded
 from demos._handler import Updates
+from demos._seed import seed_field, seed_of
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
 from llm_core.data.prosody import Sound
@@ -56,7 +57,7 @@ def build(ctx: DemoContext) -> None:
                 )
                 hold_form = gr.Checkbox(True, label=ctx.t("poem.hold_form"))
                 temperature = gr.Slider(0.0, 1.5, 0.8, step=0.05, label=ctx.t("generate.temperature"))
-                seed = gr.Number(None, precision=0, minimum=0, label=ctx.t("poem.seed"))
+                seed = seed_field(ctx, "poem.seed")
         with bench.results():
             shown = drawn_view("poem", "poem-shown")
         bench.examples([list(sample) for sample in EXAMPLES.values()], [form, tune, title, first_line, acrostic],
@@ -64,7 +65,9 @@ def build(ctx: DemoContext) -> None:
 
     def to_request(form: str, tune: str, title: str, *others: Any) -> Mapping[str, Any]:
         names = ("first_line", "acrostic", "hold_form", "temperature", "seed")
-        given = {name: value for name, value in zip(names, others, strict=True) if value not in (None, "")}
+        named = dict(zip(names, others, strict=True))
+        named["seed"] = seed_of(named["seed"])
+        given = {name: value for name, value in named.items() if value not in (None, "")}
         return {"form": tune, **given} if form == TUNE else {"form": form, "title": title or "", **given}
 
     def render(view: View, form: str, tune: str, title: str, *others: Any) -> Updates:

@@ -191,6 +191,23 @@ def test_clear_empties_the_fields(visit: Page, slug: str) -> None:
         expect(field).to_have_value("")
 
 
+def test_without_a_seed_each_run_writes_another_text(visit: Page) -> None:
+    bench = open_tab(visit, "generate")
+    bench.locator(".fields").get_by_role("button", name="Settings").first.click()
+    expect(bench.get_by_label(re.compile("Seed:")).first).to_have_value("")
+    bench.get_by_label("What should it write?").fill("A short story about a lighthouse.")
+    bench.get_by_label(re.compile("number input for Longest text")).first.fill("32")
+    bench.get_by_label(re.compile("number input for Longest text")).first.press("Tab")
+    result = visit.locator("#generate-result textarea")
+    run(visit, "generate")
+    expect_done(visit, "generate")
+    first = result.input_value()
+    run(visit, "generate")
+    expect(result).not_to_have_value(first, timeout=ANSWER_MS)
+    expect_done(visit, "generate")
+    assert result.input_value() != first != ""
+
+
 def test_a_double_click_runs_once(visit: Page) -> None:
     bench = open_tab(visit, "generate")
     bench.get_by_label("What should it write?").fill("One sentence about rain.")
