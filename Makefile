@@ -21,7 +21,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 
-$(VENV)/.browser: tools/install_browser.sh
+$(VENV)/.browser: tools/install_browser.sh tools/install_debian.sh
 	sh tools/install_browser.sh
 	@touch $@
 

@@ -139,7 +139,7 @@ class ComparePanel:
             gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"], visible=self._climbs)
             with gr.Row(elem_id=f"{name}-compare-status", elem_classes=["status"]):
                 self.status = status_parts()
-            self.view = drawn_view("compare", f"{name}-compared")
+            self.view = drawn_view("compare", f"{name}-compared", "bars")
             self.bench.empty(self.view)
         self._refreshed = [*self._models, *self._settings[1:2], self.ladder]
 

@@ -22,7 +22,7 @@ _TABLE = "table_"
 """Begins the key of a whole table."""
 _ALSO = {
     "compare": ("error", "labels", "remote", "status"),
-    **dict.fromkeys(("dial", "explain", "labels", "marked", "stress"), ("labels",)),
+    **dict.fromkeys(("dial", "explain", "labels", "marked", "mentions", "stress"), ("labels",)),
 }
 """Tables that hold the strings of others as well, under their whole keys."""
 

@@ -87,7 +87,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
                     interactive=False,
                 )  # fmt: skip
         with gr.Column(min_width=280):
-            answer = drawn_view("compare", f"{name}-answer")
+            answer = drawn_view("compare", f"{name}-answer", "bars")
             with gr.Row(elem_id=f"{name}-status", elem_classes=["status"]):
                 status = status_parts(say("status.ready"))
 

@@ -4,7 +4,6 @@ const root = element.querySelector(".compare-root");
 let say = {};
 
 const seconds = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(2)} s`);
-const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`;
 
 function figures(column) {
   const parts = [];
@@ -60,12 +59,8 @@ function labels(outcome) {
   }
   for (const [label, share] of outcome.rows) {
     const won = label === outcome.label;
-    const row = make("div", won ? "row won" : "row");
-    const bar = make("span", "bar");
-    bar.append(make("i"));
-    bar.firstChild.style.width = `${100 * share}%`;
-    row.append(make("span", "name", won ? `★ ${named(label, say)}` : named(label, say)), make("span", "share", percent(share)), bar);
-    box.append(row);
+    const name = named(label, say);
+    box.append(barRow("div", won ? "row won" : "row", won ? `★ ${name}` : name, share));
   }
   return box;
 }

@@ -7,7 +7,7 @@ function row([name, kind, count, sentences, score], most, say) {
   const title = make("th", "", name);
   title.scope = "row";
   const type = make("td");
-  type.append(make("span", `kind ${kind}`, say[`kind_${kind.toLowerCase()}`] || kind));
+  type.append(make("span", `kind ${kind}`, named(kind, say)));
   const times = make("td", "number");
   const bar = make("span", "bar");
   bar.style.width = `${(100 * count) / most}%`;

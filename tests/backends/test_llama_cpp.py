@@ -17,7 +17,9 @@ from llm_core.backends.llama_cpp import LlamaCppBackend, LlamaCppModel
 from llm_core.catalog import load_catalog
 from llm_core.errors import BackendError, CancelledError, DeadlineExceededError, InputError, WeightsError
 from llm_core.prompt import Prompt, literal, markup
-from llm_core.types import CancelToken, ModelFiles, Sampling, Token
+from llm_core.types import CancelToken, ModelFiles, Sampling
+from tests.support.sessions import generated as run
+from tests.support.sessions import text_of
 
 SPEC = load_catalog()["smollm2-135m-instruct"]
 STORY = "<|im_start|>user\nTell a story.<|im_end|>\n<|im_start|>assistant\n"
@@ -29,22 +31,6 @@ def model(smollm2_files: ModelFiles) -> Iterator[LlamaCppModel]:
     opened = LlamaCppBackend(threads=2).open(SPEC, smollm2_files)
     yield opened
     opened.close()
-
-
-def run(
-    model: LlamaCppModel, prompt: str, sampling: Sampling, cancel: CancelToken | None = None
-) -> tuple[list[Token], str]:
-    tokens: list[Token] = []
-    steps = model.generate(prompt, sampling, cancel or CancelToken())
-    while True:
-        try:
-            tokens.append(next(steps))
-        except StopIteration as stop:
-            return tokens, stop.value
-
-
-def text_of(tokens: list[Token]) -> str:
-    return "".join(token.text for token in tokens)
 
 
 @pytest.mark.real_weights

@@ -29,7 +29,7 @@ FOLDER = Path(demos.__path__[0])
 DRAWN = [
     path
     for path in (FOLDER / "assets").glob("*.js")
-    if path.stem not in ("page", "drawn", "chart", "matrix", "restore")
+    if path.stem not in ("page", "drawn", "bars", "chart", "matrix", "restore")
 ]
 TEMPLATES = list((FOLDER / "assets").glob("*.html"))
 

@@ -1,4 +1,4 @@
-"""A session in memory: runs a task on given models, without an engine."""
+"""A session in memory: runs a task on given models, without an engine; and what a decoder writes, at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_core.session import Steps
-from llm_core.types import CancelToken
+from llm_core.types import CancelToken, Sampling, Token
 
 
 class MemorySession:
@@ -42,3 +42,15 @@ def streamed(steps: Steps[Any]) -> tuple[list[Any], Any]:
 def finish(steps: Steps[Any]) -> Any:
     """The result of a task's run."""
     return streamed(steps)[1]
+
+
+def generated(
+    model: Any, prompt: str, sampling: Sampling, cancel: CancelToken | None = None
+) -> tuple[list[Token], str]:
+    """The tokens of a decoder's `generate`, and why it ended."""
+    return streamed(model.generate(prompt, sampling, cancel or CancelToken()))
+
+
+def text_of(tokens: list[Token]) -> str:
+    """What the tokens say."""
+    return "".join(token.text for token in tokens)

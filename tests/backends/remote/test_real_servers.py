@@ -23,6 +23,7 @@ from llm_core.tasks import find_task
 from llm_core.types import CancelToken, Sampling, Token
 from tests.support.decoders import save_decoder
 from tests.support.remote_servers import Running, faulty, llama_server, remote_engine, remote_model, transformers_serve
+from tests.support.sessions import generated, text_of
 
 STORIES = REPOSITORY_ROOT / "models" / "stories-en" / "stories-en.gguf"
 GREEDY = Sampling(max_new_tokens=24, temperature=0.0, repeat_penalty=1.0)
@@ -48,17 +49,7 @@ def llama(*urls: str, **fields: Any) -> RemoteModel:
 
 
 def run(model: RemoteDecoder, prompt: str, sampling: Sampling = GREEDY) -> tuple[list[Token], str]:
-    tokens: list[Token] = []
-    steps = model.generate(prompt, sampling, CancelToken())
-    while True:
-        try:
-            tokens.append(next(steps))
-        except StopIteration as stop:
-            return tokens, stop.value
-
-
-def text_of(tokens: list[Token]) -> str:
-    return "".join(token.text for token in tokens)
+    return generated(model, prompt, sampling)
 
 
 def directly(server: Running, **body: Any) -> Any:

@@ -21,6 +21,8 @@ from llm_core.errors import BackendError, CancelledError, InputError, WeightsErr
 from llm_core.prompt import Prompt, literal, markup
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 from tests.support.decoders import entry, save_llama
+from tests.support.sessions import generated as run
+from tests.support.sessions import text_of
 
 PROMPT = "the cat sat on the mat"
 GREEDY = Sampling(max_new_tokens=20, temperature=0.0, repeat_penalty=1.0)
@@ -34,20 +36,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(checkpoint: Path) -> Any:
     return open_decoder(entry(), ModelFiles(checkpoint), "cpu", torch.float32)
-
-
-def run(model: Any, prompt: str, sampling: Sampling, cancel: CancelToken | None = None) -> tuple[list[Token], str]:
-    tokens: list[Token] = []
-    steps = model.generate(prompt, sampling, cancel or CancelToken())
-    while True:
-        try:
-            tokens.append(next(steps))
-        except StopIteration as stop:
-            return tokens, stop.value
-
-
-def text_of(tokens: list[Token]) -> str:
-    return "".join(token.text for token in tokens)
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.3])
