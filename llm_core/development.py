@@ -22,6 +22,7 @@ from llm_core.data.words import joined
 from llm_core.engine import Engine, create_engine
 from llm_core.errors import InputError
 from llm_core.evaluation.bootstrap import Estimate
+from llm_core.evaluation.completion import Filled, Hole, completion_scores, holes
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.language_model import TextLikelihood, language_model_scores, score_texts
 from llm_core.evaluation.poems import poem_scores
@@ -95,8 +96,9 @@ def _base_directory(base: str, settings: Settings) -> Path:
 def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score]:
     """Scores of a model as it is served: through its task, in its precision, with its calibration.
 
-    A translator is measured in each direction that the rows hold; a decoder by the likelihood of their `text`; one of
-    poems by poems of the rows' forms and titles, held to the form and free, beside the poets' own.
+    A translator is measured in each direction that the rows hold; a decoder by the likelihood of their `text`, one that
+    completes code by holes in it; one of poems by poems of the rows' forms and titles, held to the form and free,
+    beside the poets' own.
 
     Args:
         model_id: Catalogue id. An embedding model is measured zero-shot on the labels of the data.
@@ -132,13 +134,15 @@ def _estimates(engine: Engine, spec: ModelSpec, rows: list[Row]) -> dict[str, Es
         return evaluate(partial(_labels, engine, spec), rows, "classification")
     if "translate" in spec.tasks:
         return _translations(engine, spec, rows)
+    if "complete" in spec.tasks and spec.backend != "transformers":
+        return _completions(engine, spec, rows)
     if spec.head == "causal_lm" and spec.backend == "transformers":
         return _likelihoods(engine, spec, rows)
     why = f"; {spec.backend} does not give the likelihood of a text" if spec.head == "causal_lm" else ""
     raise InputError(
         "model",
         f"{spec.id} has no task that can be evaluated{why}; these have: answer, sentiment, classify, entities, "
-        "translate, and generate or complete on the transformers runtime",
+        "translate, complete, and generate on the transformers runtime",
     )
 
 
@@ -209,6 +213,21 @@ class _Likelihood:
             [text], model.text_ids, likelihoods, start=model.start_id, window=window, stride=window // 2
         )
         return scored
+
+
+def _completions(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> dict[str, Estimate]:
+    """Of holes in Python files, written as the page writes them: the likeliest completion, to its boundary."""
+    texts = [str(row.get("text", "")) for row in rows]
+    kinds = [holes(texts, gaps=False), holes(texts, gaps=True)]
+    written = [[_filled(engine, spec, hole) for hole in kind] for kind in kinds]
+    return completion_scores(kinds[0], written[0], kinds[1], written[1])
+
+
+def _filled(engine: Engine, spec: ModelSpec, hole: Hole) -> Filled:
+    request = {"prefix": hole.prefix, "suffix": hole.suffix}
+    [result] = results_of(engine, "complete", spec, [request])
+    best = result.candidates[0]
+    return Filled(result.text, best.stopped_at != "length", bool(best.syntax_ok))
 
 
 def _answers(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:

@@ -63,7 +63,7 @@ def test_mistakes_are_named(data_dir: Path, offline_settings: Settings) -> None:
     with pytest.raises(InputError, match="split: must be train or validation"):
         evaluate_model("sentiment-en", Rows("reviews", "test", data_dir), offline_settings)
     with pytest.raises(InputError, match="llama_cpp does not give the likelihood of a text"):
-        evaluate_model("smollm2-135m-instruct", Rows("reviews", data_dir=data_dir), offline_settings)
+        evaluate_model("stories-en", Rows("reviews", data_dir=data_dir), offline_settings)
 
 
 def write_rows(data_dir: Path, rows: list[dict[str, str]]) -> Rows:
@@ -92,6 +92,21 @@ def test_a_translator_is_measured_in_each_direction_of_the_rows(
     )
     with pytest.raises(InputError, match="a field for each language of a direction, such as en-zh"):
         evaluate_model("mt", write_rows(data_dir, [{"fr": "oui"}]), offline_settings)
+
+
+def test_a_model_that_completes_code_is_measured_at_holes_in_files(
+    data_dir: Path, offline_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = echo_spec("coder", head="causal_lm", tasks=("complete",), languages=("code",))
+    monkeypatch.setattr("llm_core.development.create_engine", lambda _: echo_engine(spec))
+    file = "".join(f"def f{n}(x):\n    y = x + {n}\n    return y\n\n\n" for n in range(60))
+    scores = {s.metric: s for s in evaluate_model("coder", write_rows(data_dir, [{"text": file}]), offline_settings)}
+    assert set(scores) == {"next_line_exact_match", "infilling_exact_match", "infilling_parses", "ended"}
+    holes = scores["infilling_parses"].rows
+    assert holes >= 1 and scores["ended"].rows == 2 * holes
+    assert scores["infilling_exact_match"].value == 0, "an echo says what stands before the gap"
+    with pytest.raises(InputError, match="data: must have Python files"):
+        evaluate_model("coder", write_rows(data_dir, [{"text": "x = 1"}]), offline_settings)
 
 
 class Checkpoint:

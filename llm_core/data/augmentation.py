@@ -1,4 +1,4 @@
-"""More training texts from the same texts: words dropped, swapped or replaced by synonyms, and round-trip translation.
+"""More training texts from the same texts: words dropped, swapped or replaced, capitals, and round-trip translation.
 
 Word dropout, swaps and synonyms are "easy data augmentation" (EDA, arXiv:1901.11196), back-translation is after
 arXiv:1511.06709. Each has its own rate, 0 is off; so a recipe can switch each on and off and measure what it brings.
@@ -37,6 +37,8 @@ class Augmentation(BaseModel):
     """Pairs of words that change places, per word of the text."""
     synonyms: Share = 0.0
     """Chance of each word that has synonyms to be replaced by one."""
+    capitals: Share = 0.0
+    """Chance of a copy to be written in capital letters, as headings and notices are."""
     back_translation: Share = 0.0
     """Share of the copies that are round-trip translations (words are then left alone)."""
     copies: Annotated[int, Field(ge=1, le=16)] = 1
@@ -47,7 +49,7 @@ class Augmentation(BaseModel):
     @property
     def enabled(self) -> bool:
         """Whether anything is added."""
-        return any((self.dropout, self.swaps, self.synonyms, self.back_translation))
+        return any((self.dropout, self.swaps, self.synonyms, self.capitals, self.back_translation))
 
 
 def augmented(
@@ -115,7 +117,7 @@ def _there_and_back(texts: list[str], translate: Translate | None) -> list[str]:
 
 
 def changed(text: str, wanted: Augmentation, lexicon: Lexicon, draw: random.Random) -> str:
-    """The text with synonyms, swaps and dropout applied, in this order; at least one word stays."""
+    """The text with synonyms, swaps, dropout and capitals applied, in this order; at least one word stays."""
     ranges = [span for span in word_ranges(text) if text[span[0]].isalnum()]
     words = [_synonym(text[a:b], wanted.synonyms, lexicon, draw) for a, b in ranges]
     for _ in range(_rounded(wanted.swaps * len(words), draw) if len(words) > 1 else 0):
@@ -125,7 +127,8 @@ def changed(text: str, wanted: Augmentation, lexicon: Lexicon, draw: random.Rand
     if words and not any(kept):
         place = draw.randrange(len(words))
         kept[place] = words[place]
-    return _rebuilt(text, ranges, kept)
+    found = _rebuilt(text, ranges, kept)
+    return found.upper() if wanted.capitals and draw.random() < wanted.capitals else found
 
 
 def _rounded(value: float, draw: random.Random) -> int:

@@ -7,6 +7,7 @@
     tags            entity F1, strict IOB2 (seqeval)
     translation     BLEU and chrF with their signatures (sacrebleu)
     language_model  perplexity and bits per byte
+    completion      next line and fill in the middle of held-out Python files
     code            pass@k of programs run against tests (llm_core.sandbox)
     calibration     expected calibration error, and what is fitted against it
     bootstrap       intervals of any figure that is a function of sums over rows; two systems compared

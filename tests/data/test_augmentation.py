@@ -61,6 +61,12 @@ def test_dropout_keeps_its_rate() -> None:
     assert (kept + 6 * same) / (6 * 2000) == pytest.approx(0.8, abs=0.02)
 
 
+def test_capitals_are_written_in_a_share_of_the_copies() -> None:
+    found = _run(_rows(1000), capitals=0.3)
+    assert len(found) == pytest.approx(300, abs=50), "the copies that did not change are left out"
+    assert all(row["text"].startswith("THE FILM NUMBER") and row["label"] == "p" for row in found)
+
+
 def test_synonyms_keep_case_and_place() -> None:
     found = changed(TEXT.replace("film", "Film"), Augmentation(synonyms=1.0), LEXICON, random.Random(0))
     assert found.startswith("The Movie was ")
