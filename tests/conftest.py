@@ -8,12 +8,17 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from llm_core.backends.base import ModelFiles
 from llm_core.catalog import load_catalog
 from llm_core.settings import Settings
 from llm_core.weights import WeightStore
+
+# how long an example takes says how busy the machine is
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def _refuse_other_machines(host: Any) -> None:

@@ -27,7 +27,7 @@ def _row(context: str, question: str = "good?", answer: str | None = None, sourc
     return {"id": "1", "context": context, "question": question, "answers": answers, "source": source}
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=WORDS, data=st.data())
 def test_an_answer_survives_the_round_trip(tokenizer: Any, words: list[str], data: st.DataObject) -> None:
     context = " ".join(words)
@@ -43,7 +43,7 @@ def test_an_answer_survives_the_round_trip(tokenizer: Any, words: list[str], dat
         assert context[window.offsets[a][0] : window.offsets[b][1]] == context[start:end]
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=WORDS)
 def test_windows_cover_the_whole_passage(tokenizer: Any, words: list[str]) -> None:
     windows = make_windows(tokenizer, [_row(" ".join(words))], max_length=96, stride=24)
