@@ -39,6 +39,14 @@ class LoadedModel(Protocol):
         """Free the memory; the model is not used afterwards."""
 
 
+@runtime_checkable
+class AnswersTogether(Protocol):
+    """A decoder that writes several answers at once, so that none has to wait for another's end."""
+
+    max_streams: int
+    """How many; further ones wait for a place."""
+
+
 class Backend(Protocol):
     """A runtime."""
 
