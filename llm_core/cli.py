@@ -248,11 +248,14 @@ def bench(
     shape: Annotated[
         list[str] | None, typer.Option(help="batching: size of the random model, as 360M or 8B; repeatable.")
     ] = None,
+    new_tokens: Annotated[int | None, typer.Option(min=2, help="batching: tokens of each answer.")] = None,
 ) -> None:
     """Measure speed and memory against named peers in the same run, as Markdown tables."""
     from llm_core.bench import run_benchmarks
 
-    options = {name: value for name, value in {"device": device, "shapes": shape}.items() if value}
+    options = {
+        name: value for name, value in {"device": device, "shapes": shape, "new_tokens": new_tokens}.items() if value
+    }
     for table in run_benchmarks(names or [], Settings(), **options):
         typer.echo(table)
 
