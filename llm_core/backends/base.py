@@ -75,6 +75,20 @@ class Embeds(Protocol):
         """Unit vectors, shape (B, D)."""
 
 
+@runtime_checkable
+class Entails(Protocol):
+    """Says whether a text supports a statement."""
+
+    def entailment(
+        self, premises: Sequence[str], hypotheses: Sequence[str], cancel: CancelToken
+    ) -> NDArray[np.float32]:
+        """Logits of "the premise entails the hypothesis at the same place", shape (B,).
+
+        Raises:
+            InputError: A pair is longer than the model reads at once.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The best answer span of one window of text."""

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable
 
 from llm_core.backends.base import LoadedModel, ModelFiles
-from llm_core.catalog import ModelSpec
+from llm_core.catalog import LABELLED_HEADS, ModelSpec
 from llm_core.errors import BackendError
 from llm_core.hardware import available_cores, configure_torch, default_device
 
@@ -49,7 +49,7 @@ class TransformersBackend:
 
 
 def _opener(head: str, streams: int) -> Opener:
-    if head in ("embedding", "sequence_classification", "token_classification", "span_extraction"):
+    if head in ("embedding", *LABELLED_HEADS, "span_extraction"):
         from llm_core.backends.transformers.encoder import open_encoder
 
         return open_encoder
