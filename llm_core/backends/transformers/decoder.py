@@ -23,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 from llm_core.backends.base import LoadedModel, check_prompt_length
 from llm_core.backends.transformers.chat_template import Message, chat_prompt
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
-from llm_core.backends.transformers.precision import inference_dtype
+from llm_core.backends.transformers.loading_plan import device_facts, plan_loading
 from llm_core.backends.transformers.text_stream import TextStream
 from llm_core.backends.transformers.token_choice import Choice, Row, choose
 from llm_core.catalog import ModelSpec
@@ -63,10 +63,11 @@ def load_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config = AutoConfig.from_pretrained(files.directory, **options)
         tokenizer = AutoTokenizer.from_pretrained(files.directory, **options)
+        plan = plan_loading(spec.parameters, device_facts(device, dtype))
         model: Any = AutoModelForCausalLM.from_pretrained(
-            files.directory, config=config, dtype=dtype or inference_dtype(device), use_safetensors=True, **options
+            files.directory, config=config, use_safetensors=True, **plan.options(device), **options
         )
-        return model.to(device), tokenizer
+        return model if plan.bits <= 8 else model.to(device), tokenizer
 
 
 class DecoderModel:
