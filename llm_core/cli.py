@@ -243,12 +243,12 @@ def evaluate(
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all by default.")] = None,
     device: Annotated[
-        str | None, typer.Option(help="batching: torch's name of it; default: the best there is.")
+        str | None, typer.Option(help="batching, loading: torch's name of it; default: the best there is.")
     ] = None,
     shape: Annotated[
-        list[str] | None, typer.Option(help="batching: size of the random model, as 360M or 8B; repeatable.")
+        list[str] | None, typer.Option(help="batching, loading: size of the random model, as 360M or 8B; repeatable.")
     ] = None,
-    new_tokens: Annotated[int | None, typer.Option(min=2, help="batching: tokens of each answer.")] = None,
+    new_tokens: Annotated[int | None, typer.Option(min=2, help="batching, loading: tokens of each answer.")] = None,
 ) -> None:
     """Measure speed and memory against named peers in the same run, as Markdown tables."""
     from llm_core.bench import run_benchmarks

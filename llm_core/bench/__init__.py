@@ -28,7 +28,7 @@ NAMES = (
     "memory",
     "serving",
 )
-ON_REQUEST = ("gpu", "scaling", "batching")
+ON_REQUEST = ("gpu", "scaling", "batching", "loading")
 """Only when named: these need what not every machine has."""
 
 

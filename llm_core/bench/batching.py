@@ -54,7 +54,7 @@ SHAPES: Mapping[str, LlamaConfig] = {
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """Streams that started together."""
 
     tokens_per_second: float
@@ -79,22 +79,32 @@ def measure(
     """
     configure_torch(settings.threads)
     figures: list[Figure] = []
-    for shape in shapes:
-        if shape not in SHAPES:
-            raise InputError("shape", f"must be one of {', '.join(SHAPES)}", shape)
-        figures += _of_shape(shape, device or default_device(), prompt_tokens, new_tokens)
+    for shape, config in chosen_shapes(shapes).items():
+        figures += _of_shape(shape, config, device or default_device(), prompt_tokens, new_tokens)
     return figures
 
 
-def _of_shape(shape: str, device: str, prompt_tokens: int, new_tokens: int) -> list[Figure]:
-    model = _random_model(SHAPES[shape], device)
-    prompts = [[(31 * i + 7 * j) % 1000 + 3 for j in range(prompt_tokens)] for i in range(max(STREAMS))]
-    plain = {rows: _generate(model, prompts[:rows], new_tokens) for rows in (1, max(STREAMS))}
+def chosen_shapes(names: Sequence[str]) -> dict[str, LlamaConfig]:
+    """Those of `SHAPES`.
+
+    Raises:
+        InputError: There is no such shape.
+    """
+    for name in names:
+        if name not in SHAPES:
+            raise InputError("shape", f"must be one of {', '.join(SHAPES)}", name)
+    return {name: SHAPES[name] for name in names}
+
+
+def _of_shape(shape: str, config: LlamaConfig, device: str, prompt_tokens: int, new_tokens: int) -> list[Figure]:
+    model = random_model(config, device)
+    asked = prompts(max(STREAMS), prompt_tokens)
+    plain = {rows: _generate(model, asked[:rows], new_tokens) for rows in (1, max(STREAMS))}
     with closing(ContinuousBatch(model, frozenset(), max(STREAMS), _CONTEXT)) as batch:
-        _together(batch, prompts, _greedy(8))
+        together(batch, asked, greedy(8))
         before = _start_memory(device)
-        runs = {n: _together(batch, prompts[:n], _greedy(new_tokens)) for n in STREAMS}
-        drawn = _together(batch, prompts, Sampling(new_tokens, seed=1))
+        runs = {n: together(batch, asked[:n], greedy(new_tokens)) for n in STREAMS}
+        drawn = together(batch, asked, Sampling(new_tokens, seed=1))
         held = _peak_memory(device, before)
         cache = batch.memory_bytes
     del model
@@ -121,7 +131,8 @@ def _of_shape(shape: str, device: str, prompt_tokens: int, new_tokens: int) -> l
     ]
 
 
-def _random_model(config: LlamaConfig, device: str) -> Any:
+def random_model(config: LlamaConfig, device: str) -> Any:
+    """A model of this shape."""
     torch.manual_seed(0)
     with torch.device(device):
         model: Any = AutoModelForCausalLM.from_config(config, dtype=inference_dtype(device))  # type: ignore[no-untyped-call]
@@ -129,27 +140,34 @@ def _random_model(config: LlamaConfig, device: str) -> Any:
 
 
 @torch.inference_mode()
-def _generate(model: Any, prompts: list[list[int]], new_tokens: int) -> float:
+def _generate(model: Any, asked: list[list[int]], new_tokens: int) -> float:
     """Tokens/s of `generate`, after a round to warm up; prompts are of one length."""
-    rows = torch.tensor(prompts, device=model.device)
+    rows = torch.tensor(asked, device=model.device)
     options = {"attention_mask": torch.ones_like(rows), "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
     model.generate(rows, max_new_tokens=8, **options)
     seconds = [_timed(lambda: model.generate(rows, max_new_tokens=new_tokens, **options).cpu()) for _ in range(_ROUNDS)]
-    return len(prompts) * new_tokens / min(seconds)
+    return len(asked) * new_tokens / min(seconds)
 
 
-def _greedy(new_tokens: int) -> Sampling:
+def prompts(count: int, tokens: int) -> list[list[int]]:
+    """So many, of one length, each different from its beginning."""
+    return [[(31 * i + 7 * j) % 1000 + 3 for j in range(tokens)] for i in range(count)]
+
+
+def greedy(new_tokens: int) -> Sampling:
+    """The likeliest token each time."""
     return Sampling(new_tokens, temperature=0.0, repeat_penalty=1.0)
 
 
-def _together(batch: ContinuousBatch, prompts: Sequence[list[int]], sampling: Sampling) -> _Run:
+def together(batch: ContinuousBatch, asked: Sequence[list[int]], sampling: Sampling) -> Run:
+    """Answers that start together, each with a thread that takes its tokens."""
     runs = []
     for _ in range(_ROUNDS):
-        with ThreadPoolExecutor(len(prompts)) as pool:
+        with ThreadPoolExecutor(len(asked)) as pool:
             began = time.perf_counter()
-            first = list(pool.map(functools.partial(_first_token, batch, sampling), prompts))
+            first = list(pool.map(functools.partial(_first_token, batch, sampling), asked))
             seconds = time.perf_counter() - began
-        runs.append(_Run(len(prompts) * sampling.max_new_tokens / seconds, median(first), max(first)))
+        runs.append(Run(len(asked) * sampling.max_new_tokens / seconds, median(first), max(first)))
     return max(runs, key=lambda run: run.tokens_per_second)
 
 

@@ -16,9 +16,9 @@ from llm_core.errors import BackendError
 from llm_core.hardware import available_cores, configure_torch, default_device
 
 Opener = Callable[[ModelSpec, ModelFiles, str], LoadedModel]
-CUDA_STREAMS = 16
-"""A pass over sixteen rows takes a GPU little longer than one over one; see docs/benchmarks.md. A CPU computes each row
-in turn, and shares of it would all be slow."""
+STREAMS = {"cuda": 16, "cpu": 4}
+"""Answers that a decoder writes at once, by kind of device. One in a batch takes as long as one alone, four on a CPU
+core 1.5 times as long (docs/benchmarks.md); a GPU has room for more."""
 
 
 class TransformersBackend:
@@ -27,7 +27,7 @@ class TransformersBackend:
     Args:
         threads: CPU threads of torch; default: the cores this container has.
         device: torch device, such as ``"cuda"``; default: the best there is.
-        streams: Answers a decoder writes at once; default: `CUDA_STREAMS` on CUDA, elsewhere one.
+        streams: Answers a decoder writes at once; default: those of `STREAMS`, or one.
     """
 
     def __init__(self, threads: int | None = None, device: str | None = None, streams: int | None = None) -> None:
@@ -44,7 +44,7 @@ class TransformersBackend:
         """
         configure_torch(self._threads)
         device = self._device or default_device()
-        streams = self._streams or (CUDA_STREAMS if device.startswith("cuda") else 1)
+        streams = self._streams or STREAMS.get(device.partition(":")[0], 1)
         return _opener(spec.head, streams)(spec, files, device)
 
 

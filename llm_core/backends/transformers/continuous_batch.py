@@ -144,10 +144,7 @@ class ContinuousBatch:
         try:
             with self._lock:
                 self._streams[name] = stream
-                stream.manager = self._running()
-                stream.manager.add_request(
-                    list(row.ids), request_id=name, max_new_tokens=tokens, eos_token_id=self._ends or -1
-                )
+                stream.manager = self._submit(name, row, tokens)
             yield stream
         finally:
             stream.end_trial()
@@ -155,6 +152,14 @@ class ContinuousBatch:
                 self._streams.pop(name, None)
                 if stream.manager is not None and stream.manager is self._manager:
                     stream.manager.cancel_request(name)
+
+    def _submit(self, name: str, row: Row, tokens: int) -> Any:
+        """The manager that has taken the request."""
+        while True:
+            manager = self._running()
+            if manager.add_request(row.ids, request_id=name, max_new_tokens=tokens, eos_token_id=self._ends or -1):
+                return manager
+            self._stop()  # it takes none any more, as it is crashing just now
 
     def _running(self) -> Any:
         """The manager, started when there is none that goes on."""
@@ -293,8 +298,8 @@ class _Router(OutputRouter):
         if output.error is None:
             return
         if not self.crashed:
-            self._on_crash(output.error)
             self.crashed = True
+            self._on_crash(output.error)
         if (stream := self._streams.get(output.request_id)) is not None:
             stream.events.put(_CrashError(output.error))
 
@@ -307,7 +312,7 @@ class _Router(OutputRouter):
 def _blamed(text: str) -> BackendError:
     if _is_out_of_memory(text):
         return OutOfMemoryError("the answer does not fit into the device's memory")
-    return BackendError(f"the model failed on this input ({text})")
+    return BackendError("the model failed on this input; the log says why")
 
 
 def _is_out_of_memory(text: str) -> bool:

@@ -63,7 +63,7 @@ def load_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config = AutoConfig.from_pretrained(files.directory, **options)
         tokenizer = AutoTokenizer.from_pretrained(files.directory, **options)
-        plan = plan_loading(spec.parameters, device_facts(device, dtype))
+        plan = plan_loading(spec.parameters, device_facts(device, config, dtype))
         model: Any = AutoModelForCausalLM.from_pretrained(
             files.directory, config=config, use_safetensors=True, **plan.options(device), **options
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.hardware import device_memory_bytes
@@ -37,7 +38,7 @@ class DeviceFacts:
     """CUDA compute capability."""
     has_bitsandbytes: bool = False
     has_flash_attention: bool = False
-    """Package ``flash_attn``."""
+    """Package ``flash_attn``, and an architecture that is written for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,16 @@ class LoadingPlan:
     """What `from_pretrained` is told."""
 
     dtype: torch.dtype
-    attention: Literal["sdpa", "flash_attention_2"] = "sdpa"
+    attention: Literal["flash_attention_2"] | None = None
+    """``None`` is transformers' own choice: torch's kernels, where the architecture is written for them."""
     bits: Literal[4, 8, 16, 32] = 16
     """A weight's."""
 
     def options(self, device: str) -> dict[str, Any]:
         """Arguments of `from_pretrained`."""
-        options: dict[str, Any] = {"dtype": self.dtype, "attn_implementation": self.attention}
+        options: dict[str, Any] = {"dtype": self.dtype}
+        if self.attention is not None:
+            options["attn_implementation"] = self.attention
         if self.bits > 8:
             return options
         from transformers import BitsAndBytesConfig
@@ -78,7 +82,7 @@ def plan_loading(parameters: int, facts: DeviceFacts) -> LoadingPlan:
     """
     wide = facts.dtype == torch.float32
     flash = facts.has_flash_attention and not wide and (facts.capability or (0, 0)) >= _AMPERE
-    attention: Literal["sdpa", "flash_attention_2"] = "flash_attention_2" if flash else "sdpa"
+    attention: Literal["flash_attention_2"] | None = "flash_attention_2" if flash else None
     if facts.memory_bytes is not None and facts.has_bitsandbytes and not wide:
         choices: tuple[Literal[16, 8, 4], ...] = (16, 8, 4)
         for bits in choices:
@@ -87,14 +91,21 @@ def plan_loading(parameters: int, facts: DeviceFacts) -> LoadingPlan:
     return LoadingPlan(facts.dtype, attention, 32 if wide else 16)
 
 
-def device_facts(device: str, dtype: torch.dtype | None = None) -> DeviceFacts:
-    """Look a device up; `dtype` in place of its fastest format."""
+def device_facts(device: str, config: Any, dtype: torch.dtype | None = None) -> DeviceFacts:
+    """Look a device up.
+
+    Args:
+        device: torch device.
+        config: transformers' configuration of the decoder to be loaded.
+        dtype: In place of the device's fastest format.
+    """
     cuda = device.startswith("cuda")
+    written_for_flash = getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "_supports_flash_attn", False)
     return DeviceFacts(
         device,
         dtype or inference_dtype(device),
         device_memory_bytes(device),
         torch.cuda.get_device_capability(device) if cuda else None,
         cuda and importlib.util.find_spec("bitsandbytes") is not None,
-        cuda and importlib.util.find_spec("flash_attn") is not None,
+        cuda and written_for_flash and importlib.util.find_spec("flash_attn") is not None,
     )

@@ -43,12 +43,12 @@ def test_as_many_bits_as_the_gpu_holds(billions: float, bits: tuple[int, ...]) -
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (DeviceFacts("cpu", FP32), LoadingPlan(FP32, "sdpa", 32)),
-        (DeviceFacts("cpu", BF16), LoadingPlan(BF16, "sdpa", 16)),
-        (DeviceFacts("mps", FP16), LoadingPlan(FP16, "sdpa", 16)),
-        (gpu(8, has_bitsandbytes=False), LoadingPlan(BF16, "sdpa", 16)),
-        (gpu(16, (7, 5)), LoadingPlan(FP16, "sdpa", 8)),
-        (gpu(16, (7, 5), has_flash_attention=True), LoadingPlan(FP16, "sdpa", 8)),
+        (DeviceFacts("cpu", FP32), LoadingPlan(FP32, None, 32)),
+        (DeviceFacts("cpu", BF16), LoadingPlan(BF16, None, 16)),
+        (DeviceFacts("mps", FP16), LoadingPlan(FP16, None, 16)),
+        (gpu(8, has_bitsandbytes=False), LoadingPlan(BF16, None, 16)),
+        (gpu(16, (7, 5)), LoadingPlan(FP16, None, 8)),
+        (gpu(16, (7, 5), has_flash_attention=True), LoadingPlan(FP16, None, 8)),
         (gpu(24, (8, 9), has_flash_attention=True), LoadingPlan(BF16, "flash_attention_2", 16)),
         (gpu(80, has_flash_attention=True), LoadingPlan(BF16, "flash_attention_2", 16)),
     ],
@@ -58,10 +58,13 @@ def test_format_and_attention_follow_the_device(facts: DeviceFacts, expected: Lo
 
 
 def test_a_cpu_is_looked_up() -> None:
-    facts = device_facts("cpu")
+    config = LlamaConfig()
+    facts = device_facts("cpu", config)
     assert facts.memory_bytes is facts.capability is None and not facts.has_bitsandbytes
-    assert device_facts("cpu", FP16).dtype == FP16
-    assert LoadingPlan(FP32, "sdpa", 32).options("cpu") == {"dtype": FP32, "attn_implementation": "sdpa"}
+    assert device_facts("cpu", config, FP16).dtype == FP16
+    assert LoadingPlan(FP32, None, 32).options("cpu") == {"dtype": FP32}
+    flash = LoadingPlan(BF16, "flash_attention_2").options("cuda")
+    assert flash == {"dtype": BF16, "attn_implementation": "flash_attention_2"}
 
 
 @pytest.mark.parametrize(("bits", "held"), [(8, torch.int8), (4, torch.uint8)])
@@ -74,7 +77,7 @@ def test_fewer_bits_are_held_and_written_with(tmp_path: Path, bits: Any, held: t
     torch.manual_seed(0)
     whole: Any = AutoModelForCausalLM.from_config(config, dtype=BF16)
     whole.save_pretrained(tmp_path)
-    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path, **LoadingPlan(BF16, "sdpa", bits).options("cpu"))
+    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path, **LoadingPlan(BF16, None, bits).options("cpu"))
     assert model.model.layers[0].mlp.up_proj.weight.dtype == held
     ids = torch.tensor([[5, 6, 7]])
     with torch.inference_mode():
