@@ -202,13 +202,13 @@ class Engine:
                 yield from serve(spec, cancel=cancel)
             else:
                 yield from self._with_fallback(serve, spec, lambda: self._next_tier(task, request, client), cancel)
-        except OutOfMemoryError:
-            self._residency.free_idle()  # the next one has more
-            raise
-        except (LlmCoreError, GeneratorExit):
-            raise
         except Exception as error:
-            raise _as_backend_error(error) from error
+            told = error if isinstance(error, LlmCoreError) else _as_backend_error(error)
+            if isinstance(told, OutOfMemoryError):
+                self._residency.free_idle()  # the next request finds more
+            if told is error:
+                raise
+            raise told from error
 
     def answer(self, task: Task[Any, ResultT], request: Any, **options: Any) -> Completed:
         """As `run`, but only the last event."""
