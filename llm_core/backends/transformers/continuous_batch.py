@@ -13,27 +13,22 @@ from __future__ import annotations
 import gc
 import itertools
 import logging
-import queue
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psutil
 import torch
-from torch import Tensor
 from transformers import ContinuousBatchingConfig, GenerationConfig
-from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessorList
-from transformers.generation.continuous_batching.continuous_api import OutputRouter
-from transformers.generation.logits_process import LogitsProcessorList
 
-from llm_core.backends.transformers.token_choice import Choice, Row, choose
+from llm_core.backends.transformers.answer_streams import Chooser, CrashError, Router, Stream
+from llm_core.backends.transformers.token_choice import Choice, Row
 from llm_core.errors import BackendError, OutOfMemoryError
 from llm_core.types import CancelToken, Sampling
 
 logger = logging.getLogger(__name__)
 logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
-_POLL_SECONDS = 0.05
 _PAGE_TOKENS = 256
 _CACHE_SHARE = 0.5
 """Keys and values take this part of the memory that is free at most, ..."""
@@ -42,10 +37,6 @@ _STREAM_TOKENS = 2048
 _STEP_TOKENS = {"cuda": 2048, "cpu": 256}
 """Of prompts and answers, read in one pass; a long prompt takes several, and others go on in between."""
 _NO_MEMORY = ("out of memory", "allocate memory", "available memory")
-
-
-class _CrashError(Exception):
-    """The loop ended while an answer was being written."""
 
 
 class ContinuousBatch:
@@ -71,7 +62,7 @@ class ContinuousBatch:
         self._pages = max(1, min(needed, room))
         self._lock = threading.Lock()
         self._trial = threading.Lock()
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Stream] = {}
         self._numbers = itertools.count()
         self._answers = 0
         self._suspicious = False
@@ -112,7 +103,7 @@ class ContinuousBatch:
                             on_trial = False
                             left = 0 if choice.token_id in self._ends else left - 1
                             yield choice
-                except _CrashError as crash:
+                except CrashError as crash:
                     if on_trial:
                         raise _blamed(str(crash)) from None
 
@@ -136,11 +127,11 @@ class ContinuousBatch:
                     self._stop()
 
     @contextmanager
-    def _joined(self, row: Row, tokens: int, on_trial: bool, cancel: CancelToken) -> Iterator[_Stream]:
+    def _joined(self, row: Row, tokens: int, on_trial: bool, cancel: CancelToken) -> Iterator[Stream]:
         """The answer's place in the batch."""
         with self._lock:
             name = f"{next(self._numbers)}"
-        stream = _Stream(row, self._trial if on_trial else None, cancel)
+        stream = Stream(row, self._trial if on_trial else None, cancel)
         try:
             with self._lock:
                 self._streams[name] = stream
@@ -198,8 +189,8 @@ class ContinuousBatch:
         )
         greedy: Any = GenerationConfig(do_sample=False, eos_token_id=-1)  # type: ignore[no-untyped-call]
         manager = self._model.init_continuous_batching(greedy, config)
-        manager.logit_processor = _Chooser(self._streams)
-        manager.output_router = _Router(self._streams, self._note_crash)
+        manager.logit_processor = Chooser(self._streams)
+        manager.output_router = Router(self._streams, self._note_crash)
         return manager
 
     def _note_crash(self, text: str) -> None:
@@ -208,105 +199,6 @@ class ContinuousBatch:
         if not self._suspicious and _is_out_of_memory(text):
             self._at_once = max(1, self._at_once // 2)
         self._suspicious = True
-
-
-class _Stream:
-    """One answer's tokens on their way from the loop to their reader.
-
-    Args:
-        row: The answer so far.
-        trial: To be held until the first token has come; ``None`` if this is no trial.
-        cancel: Withdraws it while the trial of another is awaited.
-    """
-
-    def __init__(self, row: Row, trial: threading.Lock | None, cancel: CancelToken) -> None:
-        self.row = row
-        self.manager: Any = None
-        self.events: queue.SimpleQueue[Choice | _CrashError] = queue.SimpleQueue()
-        self._trial = trial
-        while trial is not None and not trial.acquire(timeout=_POLL_SECONDS):
-            cancel.check()
-
-    def next(self, cancel: CancelToken) -> Choice:
-        """The next token.
-
-        Raises:
-            _CrashError: There is none, because the loop has ended.
-        """
-        while True:
-            cancel.check()
-            ended = not self.manager.is_running()
-            try:
-                event = self.events.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                if ended:
-                    raise _CrashError("the loop has ended") from None
-                continue
-            if isinstance(event, _CrashError):
-                raise event
-            self.end_trial()
-            return event
-
-    def end_trial(self) -> None:
-        """Let the next one have its trial."""
-        trial, self._trial = self._trial, None
-        if trial is not None:
-            trial.release()
-
-
-class _Chooser(ContinuousBatchingLogitsProcessorList):
-    """Chooses in the loop's stead: it takes the greatest score, and only the chosen token keeps one."""
-
-    def __init__(self, streams: Mapping[str, _Stream]) -> None:
-        super().__init__(LogitsProcessorList())
-        self.do_processing = True
-        self._streams = streams
-        self._present: list[_Stream | None] = []
-
-    def prepare_tensor_args(self, requests_in_batch: list[Any], arg_storage: Tensor) -> Tensor:
-        """Told who is in the next step."""
-        asked = [request.state.request_id for request in requests_in_batch if request.has_new_token]
-        self._present = [self._streams.get(name) for name in asked]
-        return arg_storage
-
-    def __call__(self, input_ids: Any, scores: Tensor, logits_processor_args: Tensor) -> Tensor:
-        """Scores (B, V) of the step's answers; those that left meanwhile get any token."""
-        places = [place for place, stream in enumerate(self._present) if stream is not None]
-        streams = [stream for stream in self._present if stream is not None]
-        if not streams:
-            return scores
-        choices = choose(scores[places], [stream.row for stream in streams])
-        chosen = torch.tensor([choice.token_id for choice in choices], device=scores.device)
-        kept = torch.zeros_like(scores)
-        kept[places, chosen] = 1.0
-        for stream, choice in zip(streams, choices, strict=True):
-            stream.events.put(choice)
-        return kept
-
-
-class _Router(OutputRouter):
-    """Hears of answers that the loop gives up, which it does with all of them when it crashes; tokens do not come this
-    way."""
-
-    def __init__(self, streams: Mapping[str, _Stream], on_crash: Callable[[str], None]) -> None:
-        super().__init__()
-        self.crashed = False
-        self._streams, self._on_crash = streams, on_crash
-
-    def deliver(self, output: Any) -> None:
-        """An answer that ended, or was given up."""
-        if output.error is None:
-            return
-        if not self.crashed:
-            self.crashed = True
-            self._on_crash(output.error)
-        if (stream := self._streams.get(output.request_id)) is not None:
-            stream.events.put(_CrashError(output.error))
-
-    def deliver_batch(self, outputs: list[Any]) -> None:
-        """Several."""
-        for output in outputs:
-            self.deliver(output)
 
 
 def _blamed(text: str) -> BackendError:

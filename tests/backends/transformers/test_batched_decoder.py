@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, MambaConfig, MistralConfig, Qwen3
 
 from llm_core.backends.base import AnswersTogether, Generates
 from llm_core.backends.transformers import TransformersBackend
-from llm_core.backends.transformers import continuous_batch as module
+from llm_core.backends.transformers import answer_streams as module
 from llm_core.backends.transformers.batched_decoder import BatchedDecoder, open_batched_decoder
 from llm_core.backends.transformers.continuous_batch import ContinuousBatch
 from llm_core.backends.transformers.decoder import open_decoder
