@@ -22,7 +22,7 @@ from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
-from llm_core.tasks.classify import DEFAULT_LABEL_SETS, OWN_LABEL_SET, TASK, ClassifyResult, label_sets
+from llm_core.tasks.classify import DEFAULT_LABEL_SETS, OWN_LABEL_HEADS, OWN_LABEL_SET, TASK, ClassifyResult, label_sets
 from llm_core.tasks.few_shot import parse_examples
 
 DEFAULT_LABEL_SET = DEFAULT_LABEL_SETS[0]
@@ -153,9 +153,13 @@ def ready_sets(ctx: DemoContext) -> list[str]:
 
 
 def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...]:
-    """Entries for the model menu: those trained for the label set, or those that embed; none for the visitor's own."""
+    """Entries for the model menu: those trained for the label set, or those that take own labels or examples; none for
+    the visitor's own."""
     specs = ctx.catalog.for_task(TASK.name) if mode != OWN_MODEL else ()
-    return tuple(spec for spec in specs if (spec.label_set == label_set if mode == READY else spec.head == "embedding"))
+    if mode == READY:
+        return tuple(spec for spec in specs if spec.label_set == label_set)
+    heads = OWN_LABEL_HEADS if mode == OWN_LABELS else ("embedding",)
+    return tuple(spec for spec in specs if spec.head in heads)
 
 
 def _note_of(mode: str, _: str) -> str:

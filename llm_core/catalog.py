@@ -31,8 +31,10 @@ TaskName = Literal[
     "poem",
     "under_the_hood",
 ]
-LABELLED_HEADS = ("sequence_classification", "token_classification")
+LABELLED_HEADS = ("sequence_classification", "token_classification", "entailment")
 """Heads whose logits are the labels of the entry."""
+ENTAILMENT = "entailment"
+"""That label of a model of natural language inference; its other ones may have any name."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -123,6 +125,7 @@ class ModelSpec(_Entry):
         "sequence_classification",
         "token_classification",
         "span_extraction",
+        "entailment",
         "causal_lm",
         "seq2seq",
     ]
@@ -173,6 +176,8 @@ class ModelSpec(_Entry):
             raise ValueError("local and wheel sources need files with SHA-256")
         if self.head in LABELLED_HEADS and len(self.labels) < 2:
             raise ValueError("a classifier or tagger needs its labels")
+        if self.head == "entailment" and ENTAILMENT not in self.labels:
+            raise ValueError(f"one of the labels must be {ENTAILMENT}")
         return self
 
     @property

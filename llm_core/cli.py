@@ -242,11 +242,21 @@ def evaluate(
 @app.command()
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Which; all by default.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="batching, loading: torch's name of it; default: the best there is.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="batching, loading: size of the random model, as 360M or 8B; repeatable.")
+    ] = None,
+    new_tokens: Annotated[int | None, typer.Option(min=2, help="batching, loading: tokens of each answer.")] = None,
 ) -> None:
     """Measure speed and memory against named peers in the same run, as Markdown tables."""
     from llm_core.bench import run_benchmarks
 
-    for table in run_benchmarks(names or [], Settings()):
+    options = {
+        name: value for name, value in {"device": device, "shapes": shape, "new_tokens": new_tokens}.items() if value
+    }
+    for table in run_benchmarks(names or [], Settings(), **options):
         typer.echo(table)
 
 

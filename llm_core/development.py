@@ -101,7 +101,7 @@ def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Scor
     beside the poets' own.
 
     Args:
-        model_id: Catalogue id. An embedding model is measured zero-shot on the labels of the data.
+        model_id: Catalogue id. A model without labels of its own is measured zero-shot on those of the data.
         wanted: What to measure on.
         settings: For the engine.
 

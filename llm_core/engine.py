@@ -18,7 +18,7 @@ from concurrent.futures import Future, TimeoutError
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from llm_core.admission import Admission
-from llm_core.backends.base import Backend, LoadedModel, ModelFiles
+from llm_core.backends.base import AnswersTogether, Backend, LoadedModel, ModelFiles
 from llm_core.batching import MicroBatcher, is_out_of_memory
 from llm_core.catalog import Catalog, ModelSpec, load_catalog
 from llm_core.endpoints import RemoteModels, load_endpoints
@@ -202,10 +202,13 @@ class Engine:
                 yield from serve(spec, cancel=cancel)
             else:
                 yield from self._with_fallback(serve, spec, lambda: self._next_tier(task, request, client), cancel)
-        except (LlmCoreError, GeneratorExit):
-            raise
         except Exception as error:
-            raise _as_backend_error(error) from error
+            told = error if isinstance(error, LlmCoreError) else _as_backend_error(error)
+            if isinstance(told, OutOfMemoryError):
+                self._residency.free_idle()  # the next request finds more
+            if told is error:
+                raise
+            raise told from error
 
     def answer(self, task: Task[Any, ResultT], request: Any, **options: Any) -> Completed:
         """As `run`, but only the last event."""
@@ -307,8 +310,9 @@ class Engine:
         self, task: Task[Any, Any], request: Any, spec: ModelSpec, *, client: str, cancel: CancelToken, asked_at: float
     ) -> Generator[Event, None, None]:
         """One request by one entry."""
-        yield from self._until_loaded(spec, cancel)
-        exclusive = spec.head in _DECODER_HEADS and spec.tier != "remote"
+        model = yield from self._until_loaded(spec, cancel)
+        alone = spec.head in _DECODER_HEADS and not isinstance(model, AnswersTogether)
+        exclusive = alone and spec.tier != "remote"
         ticket = self._queue_of(spec).join(client, exclusive=exclusive)
         try:
             yield from ticket.until_granted(cancel, _POLL_SECONDS)
@@ -364,11 +368,11 @@ class Engine:
         logger.info("loaded %s on %s in %.2f s", spec.id, model.device, time.monotonic() - started)
         return model
 
-    def _until_loaded(self, spec: ModelSpec, cancel: CancelToken) -> Iterator[Event]:
+    def _until_loaded(self, spec: ModelSpec, cancel: CancelToken) -> Generator[Event, None, LoadedModel]:
         future = self._residency.request(spec)
         if not future.done():
             yield Loading(spec.id)
-        _result(future, cancel)
+        return _result(future, cancel)
 
 
 class _EngineSession:

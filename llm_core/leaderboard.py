@@ -17,6 +17,7 @@ from llm_core.catalog import Catalog, ModelSpec, Score
 from llm_core.errors import InputError
 from llm_core.evaluation.scores import SCORES_FILE, read_baselines
 from llm_core.tasks import TASK_NAMES
+from llm_core.tasks.classify import OWN_LABEL_HEADS
 from llm_core.training.recipe import Recipe, load_recipe, recipe_names
 from llm_core.training.recipe_parts import ScorePart
 
@@ -130,7 +131,7 @@ def _could_serve(spec: ModelSpec, benchmark: _Benchmark) -> bool:
         return True
     if benchmark.renamed:
         return False
-    if spec.label_set != owner.label_set and spec.head != "embedding":
+    if spec.label_set != owner.label_set and spec.head not in OWN_LABEL_HEADS:
         return False
     if benchmark.direction is not None:
         return benchmark.direction in spec.language_pairs

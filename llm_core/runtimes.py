@@ -44,6 +44,7 @@ class LazyRuntimes(Mapping[str, Backend]):
         self._lock = threading.Lock()
         self._opened: dict[str, Backend] = {}
         self._options: dict[str, dict[str, Any]] = {name: {"threads": settings.threads} for name in self._CLASSES}
+        self._options["transformers"] |= {"streams": settings.streams}
         self._options["llama_cpp"] |= {"catalog": catalog, "local_files": functools.partial(_local_files, weights)}
         self._options["remote"] |= {"models": remote.models if remote else {}}
 

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Requests that may wait for a device."""
     max_waiting_per_client: Annotated[int, Field(ge=1)] = 8
     """Of those, requests of one client."""
+    streams: Annotated[int | None, Field(ge=1, le=32)] = None
+    """Answers a decoder run by transformers writes at once; 1: one after the other. Unset: 16 on CUDA, 4 on a CPU."""
     remote: Path | None = None
     """TOML file of models on other machines, see `docs/remote.md`; unset means none."""
     tour: Path | None = None

@@ -14,6 +14,7 @@ from llm_core.backends.base import (
     Classifies,
     Decision,
     Embeds,
+    Entails,
     ExtractsSpans,
     ForwardPass,
     NamedSpan,
@@ -62,6 +63,18 @@ class SharedEncoder:
 
         pairs = list(zip(questions, contexts, strict=True))
         return self._batcher.run((id(model), "extract"), extract_pairs, pairs, cancel)
+
+    def entailment(
+        self, premises: Sequence[str], hypotheses: Sequence[str], cancel: CancelToken
+    ) -> NDArray[np.float32]:
+        """See `Entails.entailment`."""
+        model: Entails = self._model
+
+        def of_pairs(pairs: list[tuple[str, str]], batch_cancel: CancelToken) -> NDArray[np.float32]:
+            return model.entailment([pair[0] for pair in pairs], [pair[1] for pair in pairs], batch_cancel)
+
+        pairs = list(zip(premises, hypotheses, strict=True))
+        return np.asarray(self._batcher.run((id(model), "entailment"), of_pairs, pairs, cancel))
 
     def answer_probability(self, span: Span) -> float:
         """See `ExtractsSpans.answer_probability`."""

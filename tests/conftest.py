@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from llm_core.backends.base import ModelFiles
 from llm_core.catalog import load_catalog
 from llm_core.settings import Settings
 from llm_core.weights import WeightStore
+from tests.support.precision import full_float32_products  # noqa: F401
 
 # how long an example takes says how busy the machine is
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -50,14 +50,6 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket, "getaddrinfo", guarded_look_up)
         yield
-
-
-@pytest.fixture(autouse=True)
-def full_float32_products() -> None:
-    """Each test starts from torch's own choice: engines and training let the whole process round, which costs the
-    parity tests their digits on processors that multiply bfloat16."""
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.set_float32_matmul_precision("highest")
 
 
 @pytest.fixture(scope="session")

@@ -268,8 +268,11 @@ def test_out_of_memory_costs_no_answer_and_leaks_no_slot(engines: list[Engine], 
 
 def test_a_decoder_out_of_memory_is_a_clear_error(engines: list[Engine], caplog: pytest.LogCaptureFixture) -> None:
     backend = EchoBackend(failures=lambda call: RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"))
+    engine = start(engines, echo_spec(), echo_encoder(), backend=backend)
+    engine.preload("echo-embed").result()
     with pytest.raises(OutOfMemoryError, match="shorter text or a smaller model"):
-        start(engines, backend=backend).answer(Repeat(), "x")
+        engine.answer(Repeat(), "x")
+    assert not engine.resident(), "the next request finds more memory"
 
 
 def test_a_model_without_the_capability_is_a_clear_error(engines: list[Engine]) -> None:

@@ -39,6 +39,14 @@ class LoadedModel(Protocol):
         """Free the memory; the model is not used afterwards."""
 
 
+@runtime_checkable
+class AnswersTogether(Protocol):
+    """A decoder that writes several answers at once, so that none has to wait for another's end."""
+
+    max_streams: int
+    """How many; further ones wait for a place."""
+
+
 class Backend(Protocol):
     """A runtime."""
 
@@ -65,6 +73,20 @@ class Embeds(Protocol):
 
     def embed(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
         """Unit vectors, shape (B, D)."""
+
+
+@runtime_checkable
+class Entails(Protocol):
+    """Says whether a text supports a statement."""
+
+    def entailment(
+        self, premises: Sequence[str], hypotheses: Sequence[str], cancel: CancelToken
+    ) -> NDArray[np.float32]:
+        """Logits of "the premise entails the hypothesis at the same place", shape (B,).
+
+        Raises:
+            InputError: A pair is longer than the model reads at once.
+        """
 
 
 @dataclass(frozen=True, slots=True)

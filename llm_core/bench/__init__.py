@@ -7,7 +7,9 @@ absolute figures tell what this machine did today. Nothing here is a test; nothi
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from llm_core.bench.figures import Figure, as_markdown
 from llm_core.errors import InputError
@@ -26,19 +28,26 @@ NAMES = (
     "memory",
     "serving",
 )
-ON_REQUEST = ("gpu", "scaling")
+ON_REQUEST = ("gpu", "scaling", "batching", "loading")
 """Only when named: these need what not every machine has."""
 
 
-def run_benchmarks(names: Sequence[str], settings: Settings) -> Iterator[str]:
+def run_benchmarks(names: Sequence[str], settings: Settings, **options: Any) -> Iterator[str]:
     """Run benchmarks one by one; yields a Markdown table each.
 
+    Args:
+        names: Which; all but `ON_REQUEST` by default.
+        settings: For what they measure.
+        options: Further arguments of each one's `measure`.
+
     Raises:
-        InputError: There is no benchmark of a given name.
+        InputError: There is no benchmark of a given name, or it has no such option.
     """
     for name in names:
         if name not in (*NAMES, *ON_REQUEST):
             raise InputError("bench", f"must be one of {', '.join((*NAMES, *ON_REQUEST))}", name)
     for name in names or NAMES:
-        figures: list[Figure] = importlib.import_module(f"llm_core.bench.{name}").measure(settings)
-        yield as_markdown(name, figures)
+        measure: Callable[..., list[Figure]] = importlib.import_module(f"llm_core.bench.{name}").measure
+        for option in options.keys() - inspect.signature(measure).parameters:
+            raise InputError(option, f"is no option of the bench {name}")
+        yield as_markdown(name, measure(settings, **options))

@@ -1,7 +1,8 @@
 """Classification: a text to probabilities over labels, in three ways.
 
 - `label_set`: a model that was fine-tuned for these labels (the catalogue says which sets there are).
-- `labels`: the visitor's own labels, compared with the text by sentence embeddings (`zero_shot`).
+- `labels`: the visitor's own labels, compared with the text by sentence embeddings, or judged by a model of natural
+  language inference (`zero_shot`).
 - `examples`: the visitor's own labelled texts, which train a classifier on embeddings at once (`few_shot`).
 
 Long texts are read window by window; the probabilities are averaged, weighted by length, and the result says in how
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from llm_core.backends.base import Classifies, Embeds
+from llm_core.backends.base import Classifies, Embeds, Entails
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.errors import InputError
 from llm_core.limits import MAX_EXAMPLES, MAX_LABELS, Label, Text, check_text
@@ -27,10 +28,12 @@ from llm_core.tasks.base import Request, Result
 from llm_core.tasks.few_shot import FewShotClassifier, check_labels, train_few_shot
 from llm_core.tasks.language import check_language, readers
 from llm_core.tasks.sentences import Range, split_windows, units
-from llm_core.tasks.zero_shot import label_sentences, zero_shot_probabilities
+from llm_core.tasks.zero_shot import label_sentences, label_statements, softmax, zero_shot_probabilities
 
 DEFAULT_LABEL_SETS = ("ag_news", "thucnews")
 """News topics: the first that a model of the text's language has."""
+OWN_LABEL_HEADS = ("entailment", "embedding")
+"""Of models that give labels nobody trained them for."""
 OWN_LABEL_SET = "own"
 """That of the model which a visitor has trained; see `tasks.train`."""
 WINDOW_UNITS = 800
@@ -122,8 +125,10 @@ class ClassifyTask:
         Raises:
             InputError: There is no such label set; suggests the nearest.
         """
-        if request.labels is not None or request.examples is not None:
-            specs = tuple(spec for spec in catalog.for_task("classify") if spec.head == "embedding")
+        if request.examples is not None:
+            specs = _with_head(catalog, "embedding")
+        elif request.labels is not None:
+            specs = _with_head(catalog, *OWN_LABEL_HEADS)
         else:
             specs = _fine_tuned(catalog, request.label_set)
         return readers(specs, "text", request.text)
@@ -138,14 +143,17 @@ class ClassifyTask:
         for request in requests:
             check_language(session.spec, "text", request.text)
         windows = [split_windows(request.text, WINDOW_UNITS) or [Range(0, len(request.text))] for request in requests]
-        if session.spec.head != "embedding":
-            return _fine_tuned_results(session, requests, windows)
-        return _embedded_results(session, requests, windows)
+        ways = {"embedding": _embedded_results, "entailment": _inferred_results}
+        return ways.get(session.spec.head, _fine_tuned_results)(session, requests, windows)
 
 
 def label_sets(catalog: Catalog) -> tuple[str, ...]:
     """The ready label sets of a catalogue, in its order."""
     return tuple(dict.fromkeys(spec.label_set for spec in catalog.for_task("classify") if spec.label_set))
+
+
+def _with_head(catalog: Catalog, *heads: str) -> tuple[ModelSpec, ...]:
+    return tuple(spec for spec in catalog.for_task("classify") if spec.head in heads)
 
 
 def _fine_tuned(catalog: Catalog, label_set: str | None) -> tuple[ModelSpec, ...]:
@@ -170,6 +178,35 @@ def _fine_tuned_results(
         _result(session.spec.labels, part, request.text, places, method="fine_tuned")
         for request, places, part in zip(requests, windows, parts, strict=True)
     ]
+
+
+def _inferred_results(
+    session: Session, requests: Sequence[ClassifyRequest], windows: Sequence[list[Range]]
+) -> list[ClassifyResult]:
+    """One call for everything: each window with a statement about each label."""
+    asked = [_own_labels(request) for request in requests]
+    texts = [[place.of(request.text) for place in places] for request, places in zip(requests, windows, strict=True)]
+    pairs = [
+        (text, statement)
+        for own, labels in zip(texts, asked, strict=True)
+        for text in own
+        for statement in label_statements(labels)
+    ]
+    premises, hypotheses = ([pair[part] for pair in pairs] for part in (0, 1))
+    logits = session.open(Entails).entailment(premises, hypotheses, session.cancel)
+    parts = np.split(logits, np.cumsum([len(own) * len(labels) for own, labels in zip(texts, asked, strict=True)])[:-1])
+    return [
+        _result(
+            labels, softmax(part.reshape(-1, len(labels)).astype(np.float64)), request.text, places, method="zero_shot"
+        )
+        for labels, part, request, places in zip(asked, parts, requests, windows, strict=True)
+    ]
+
+
+def _own_labels(request: ClassifyRequest) -> tuple[str, ...]:
+    if request.labels is None:
+        raise InputError("labels", "are needed by this model: it has none of its own, and learns from no examples")
+    return request.labels
 
 
 def _embedded_results(

@@ -1,5 +1,5 @@
 """Classification with labels nobody trained for: a text is compared with sentences about each label, by sentence
-embeddings.
+embeddings; or a model of natural language inference judges a statement about each (Yin et al. 2019, arXiv:1909.00161).
 
 The likeness of text and label is the mean cosine over `TEMPLATES`; a softmax with a fitted scale turns the likenesses
 into probabilities. The module takes vectors and knows nothing of the models they come from.
@@ -29,6 +29,11 @@ tweet_emotion 0.55 / 0.03; sets the scale was not fitted on: sst2 0.70 / 0.06, s
 def label_sentences(labels: Sequence[str]) -> list[str]:
     """The sentences to embed: all templates of the first label, then of the next."""
     return [template.format(readable(label)) for label in labels for template in TEMPLATES]
+
+
+def label_statements(labels: Sequence[str]) -> list[str]:
+    """What a model of natural language inference judges, for each label."""
+    return [f"This text is about {readable(label)}." for label in labels]
 
 
 def readable(label: str) -> str:

@@ -23,7 +23,8 @@ from llm_core.catalog import ModelSpec
 WORDS = "the a cat dog sat ran on mat hill good bad news sport market who where when did is was in of blue red".split()
 LABELS = ("negative", "neutral", "positive")
 TAGS = ("O", "B-PER", "I-PER")
-_NAMES = {"sequence_classification": LABELS, "token_classification": TAGS}
+INFERENCES = ("entailment", "neutral", "contradiction")
+_NAMES = {"sequence_classification": LABELS, "token_classification": TAGS, "entailment": INFERENCES}
 LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS, *(f"##{c}" for c in LETTERS), *".,?!"]
 _KINDS: dict[str, Any] = {
@@ -31,6 +32,7 @@ _KINDS: dict[str, Any] = {
     "sequence_classification": BertForSequenceClassification,
     "token_classification": BertForTokenClassification,
     "span_extraction": BertForQuestionAnswering,
+    "entailment": BertForSequenceClassification,
 }
 
 

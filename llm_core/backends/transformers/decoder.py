@@ -12,25 +12,20 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
-from transformers.generation.logits_process import (
-    LogitsProcessorList,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 from transformers.utils import logging as transformers_logging
 
 from llm_core.backends.base import LoadedModel, check_prompt_length
 from llm_core.backends.transformers.chat_template import Message, chat_prompt
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
-from llm_core.backends.transformers.precision import inference_dtype
+from llm_core.backends.transformers.loading_plan import device_facts, plan_loading
 from llm_core.backends.transformers.text_stream import TextStream
+from llm_core.backends.transformers.token_choice import Choice, Row, choose
 from llm_core.catalog import ModelSpec
 from llm_core.errors import BackendError
 from llm_core.prompt import Prompt, Segment, segments_of
@@ -45,7 +40,13 @@ _MARKUP = re.compile(r"<.+>|\[.+\]")
 
 
 def open_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.dtype | None = None) -> LoadedModel:
-    """Load an entry whose head is ``"causal_lm"``.
+    """Load an entry whose head is ``"causal_lm"``; it writes one answer at a time. Arguments and errors are those of
+    `load_decoder`."""
+    return DecoderModel(spec, *load_decoder(spec, files, device, dtype), device)
+
+
+def load_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
+    """transformers' model, on its device, and tokenizer.
 
     Args:
         spec: The entry; `context_length` bounds the checkpoint's own.
@@ -62,10 +63,11 @@ def open_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config = AutoConfig.from_pretrained(files.directory, **options)
         tokenizer = AutoTokenizer.from_pretrained(files.directory, **options)
+        plan = plan_loading(spec.parameters, device_facts(device, config, dtype))
         model: Any = AutoModelForCausalLM.from_pretrained(
-            files.directory, config=config, dtype=dtype or inference_dtype(device), use_safetensors=True, **options
+            files.directory, config=config, use_safetensors=True, **plan.options(device), **options
         )
-        return DecoderModel(spec, model.to(device), tokenizer, device)
+        return model if plan.bits <= 8 else model.to(device), tokenizer
 
 
 class DecoderModel:
@@ -74,7 +76,7 @@ class DecoderModel:
     def __init__(self, spec: ModelSpec, model: Any, tokenizer: Any, device: str) -> None:
         self.spec = spec
         self.device = device
-        self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
+        self._weight_bytes: int = sum(p.numel() * p.element_size() for p in model.parameters())
         trained = getattr(model.config, "max_position_embeddings", None) or spec.context_length
         self.context_length = min(spec.context_length, trained)
         self._model = model
@@ -84,6 +86,11 @@ class DecoderModel:
         first = tokenizer.bos_token_id
         # without a start token, what ended documents: of several ends the one that was there first
         self.start_id: int = min(_end_ids(model, tokenizer), default=0) if first is None else first
+
+    @property
+    def memory_bytes(self) -> int:
+        """See `LoadedModel.memory_bytes`."""
+        return self._weight_bytes
 
     def close(self) -> None:
         """Free the memory."""
@@ -113,13 +120,15 @@ class DecoderModel:
         check_prompt_length(len(ids), sampling.max_new_tokens, self.context_length)
         stream = TextStream(self._decode, sampling.stop)
         finish = "length"
-        for token_id, log_probabilities in self._sample(ids, sampling, cancel):
-            if token_id in self._ends:
-                finish = "stop"
-                break
-            yield from stream.add(token_id, *self._likelihoods(token_id, log_probabilities, sampling.top_alternatives))
-            if stream.stopped:
-                return "stop"
+        with closing(self._choices(ids, sampling, cancel)) as choices:
+            for choice in choices:
+                if choice.token_id in self._ends:
+                    finish = "stop"
+                    break
+                likely = tuple((self._decode([other]), p) for other, p in choice.alternatives)
+                yield from stream.add(choice.token_id, choice.probability, likely)
+                if stream.stopped:
+                    return "stop"
         yield from stream.finish()
         return finish
 
@@ -136,23 +145,16 @@ class DecoderModel:
             found: list[float] = torch.log_softmax(logits_TV, -1).gather(1, row_T[1:, None])[:, 0].tolist()
             return found
 
-    def _sample(
-        self, ids: list[int], sampling: Sampling, cancel: CancelToken
-    ) -> Iterator[tuple[int, torch.Tensor | None]]:
-        """Up to `max_new_tokens` ids, each with the model's log-probabilities (V,) if they are asked for."""
-        random = torch.Generator(self.device)
-        random.seed() if sampling.seed is None else random.manual_seed(sampling.seed)
-        filters: Any = _filters(sampling)
+    def _choices(self, ids: list[int], sampling: Sampling, cancel: CancelToken) -> Generator[Choice, None, None]:
+        """Up to `max_new_tokens` tokens."""
+        row = Row(ids, sampling, self.device)
         cache = DynamicCache(config=self._model.config)
-        row_T = torch.tensor(ids, device=self.device)
-        logits_V = self._read(row_T, cache, cancel)
+        logits_V = self._read(torch.tensor(ids, device=self.device), cache, cancel)
         for _ in range(sampling.max_new_tokens):
             cancel.check()
-            filtered_V = filters(row_T[None], logits_V[None])[0] if filters else logits_V
-            choice = _choose(filtered_V, sampling.temperature, random)
-            yield int(choice), torch.log_softmax(logits_V, -1) if sampling.top_alternatives else None
-            row_T = torch.cat([row_T, choice[None]])
-            logits_V = self._forward(choice[None], cache)
+            [choice] = choose(logits_V[None], [row])
+            yield choice
+            logits_V = self._forward(torch.tensor([choice.token_id], device=self.device), cache)
 
     def _read(self, row_T: torch.Tensor, cache: DynamicCache, cancel: CancelToken) -> torch.Tensor:
         """Bring the prompt into the cache; logits (V,) of what follows it."""
@@ -166,15 +168,6 @@ class DecoderModel:
             output = self._model(input_ids=ids_T[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
             logits: torch.Tensor = output.logits[0, -1].float()
             return logits
-
-    def _likelihoods(
-        self, token_id: int, log_probabilities: torch.Tensor | None, alternatives: int
-    ) -> tuple[float | None, tuple[tuple[str, float], ...]]:
-        if log_probabilities is None:
-            return None, ()
-        best = torch.topk(log_probabilities, min(alternatives, len(log_probabilities)))
-        likely = zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
-        return float(log_probabilities[token_id].exp()), tuple((self._decode([other]), p) for other, p in likely)
 
     def _decode(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
@@ -218,23 +211,3 @@ def _without_control(text: str, control: tuple[str, ...]) -> list[str]:
 def _any_of(control: tuple[str, ...]) -> re.Pattern[str] | None:
     words = [re.escape(word) for word in control if len(word) > 1]
     return re.compile(f"(?={'|'.join(words)})") if words else None
-
-
-def _filters(sampling: Sampling) -> LogitsProcessorList:
-    filters = LogitsProcessorList()
-    if sampling.repeat_penalty != 1.0:
-        filters.append(RepetitionPenaltyLogitsProcessor(sampling.repeat_penalty))
-    if sampling.temperature > 0:
-        if sampling.top_k:
-            filters.append(TopKLogitsWarper(sampling.top_k))
-        if sampling.top_p < 1.0:
-            filters.append(TopPLogitsWarper(sampling.top_p))
-        filters.append(TemperatureLogitsWarper(sampling.temperature))
-    return filters
-
-
-def _choose(logits_V: torch.Tensor, temperature: float, random: torch.Generator) -> torch.Tensor:
-    """One id, shape ()."""
-    if temperature <= 0:
-        return logits_V.argmax()
-    return torch.multinomial(logits_V.softmax(-1), 1, generator=random)[0]

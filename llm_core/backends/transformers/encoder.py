@@ -54,6 +54,7 @@ _AUTO_CLASSES: dict[str, Any] = {
     "sequence_classification": AutoModelForSequenceClassification,
     "token_classification": AutoModelForTokenClassification,
     "span_extraction": AutoModelForQuestionAnswering,
+    "entailment": AutoModelForSequenceClassification,
 }
 _LOCAL_ONLY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
@@ -75,6 +76,7 @@ def open_encoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         WeightsError: The files are not what the head needs.
         OutOfMemoryError: They do not fit.
     """
+    from llm_core.backends.transformers.entailment import EntailmentModel
     from llm_core.backends.transformers.labels import ClassifierModel
     from llm_core.backends.transformers.spans import SpanModel
     from llm_core.backends.transformers.tags import TagModel
@@ -84,6 +86,7 @@ def open_encoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         "sequence_classification": ClassifierModel,
         "token_classification": TagModel,
         "span_extraction": SpanModel,
+        "entailment": EntailmentModel,
     }
     with loading(spec.id):
         model = _load_model(spec, files)

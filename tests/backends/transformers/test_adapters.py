@@ -16,6 +16,7 @@ from llm_core.backends.transformers.labels import ClassifierModel
 from llm_core.data.question_answering import make_windows
 from llm_core.errors import WeightsError
 from llm_core.types import CancelToken
+from tests.support.device import DEVICE
 from tests.support.encoders import edit_json, encoder_spec, save_adapter, save_checkpoint
 
 CLASSIFIER = "sequence_classification"
@@ -28,7 +29,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(base: Path, adapter: Path, head: str = CLASSIFIER) -> Any:
-    return open_encoder(encoder_spec(head=head), ModelFiles(adapter, ModelFiles(base)), "cpu", torch.float32)
+    return open_encoder(encoder_spec(head=head), ModelFiles(adapter, ModelFiles(base)), DEVICE, torch.float32)
 
 
 @pytest.mark.parametrize("options", [{}, {"use_rslora": True}, {"target_modules": ["query", "value"], "r": 2}])

@@ -16,6 +16,7 @@ from llm_core.backends.transformers.encoder import open_encoder
 from llm_core.backends.transformers.token_batches import TokenRow
 from llm_core.errors import CancelledError, InputError
 from llm_core.types import CancelToken
+from tests.support.device import DEVICE
 from tests.support.encoders import encoder_spec, save_checkpoint
 
 HEADS = ("sequence_classification", "token_classification", "span_extraction")
@@ -26,7 +27,7 @@ TEXT = "the good dog ran, the bad cat sat."
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     def opened(head: str, dtype: torch.dtype) -> Any:
         return open_encoder(
-            encoder_spec(head=head), ModelFiles(save_checkpoint(tmp_path_factory.mktemp(head), head)), "cpu", dtype
+            encoder_spec(head=head), ModelFiles(save_checkpoint(tmp_path_factory.mktemp(head), head)), DEVICE, dtype
         )
 
     return {head: opened(head, torch.float32) for head in HEADS} | {"bf16": opened(HEADS[0], torch.bfloat16)}
@@ -39,7 +40,7 @@ def explained(model: Any, *decisions: Decision) -> list[Attribution]:
 
 def test_every_head_that_decides_explains(models: dict[str, Any], tmp_path: Path) -> None:
     assert all(isinstance(model, Attributes) for model in models.values())
-    embedder = open_encoder(encoder_spec(), ModelFiles(save_checkpoint(tmp_path)), "cpu", torch.float32)
+    embedder = open_encoder(encoder_spec(), ModelFiles(save_checkpoint(tmp_path)), DEVICE, torch.float32)
     assert not isinstance(embedder, Attributes)
 
 
@@ -150,7 +151,7 @@ def test_it_stops_between_steps(models: dict[str, Any], checks: int) -> None:
 def test_baselines(models: dict[str, Any], baseline: Any) -> None:
     model = models["sequence_classification"]
     ids = model._tokenizer(TEXT)["input_ids"]
-    gradients = Gradients(model._model, model._tokenizer, "cpu", CancelToken(), baseline)
+    gradients = Gradients(model._model, model._tokenizer, DEVICE, CancelToken(), baseline)
     found = gradients.of(
         TokenRow(ids), (((0, 0), *((i, i + 1) for i in range(len(ids) - 2)), (0, 0)),),
         lambda outputs: log_odds(outputs.logits, 1),

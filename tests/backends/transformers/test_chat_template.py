@@ -15,6 +15,7 @@ from llm_core.prompt import literal, segments_of
 from llm_core.tasks.generate import TASK, GenerateRequest
 from llm_core.types import ModelFiles
 from tests.support.decoders import entry, save_decoder
+from tests.support.device import DEVICE
 from tests.support.sessions import MemorySession, streamed
 
 CHATML = (
@@ -32,7 +33,7 @@ FAMILIES = (LlamaConfig, Qwen2Config, Qwen3Config, SmolLM3Config)
 def opened(directory: Path, template: str | None, family: type[PretrainedConfig] = LlamaConfig) -> Any:
     spec = entry(prompt_template="tokenizer", tasks=("generate",))
     files = ModelFiles(save_decoder(directory, family, chat_template=template))
-    return open_decoder(spec, files, "cpu", torch.float32)
+    return open_decoder(spec, files, DEVICE, torch.float32)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

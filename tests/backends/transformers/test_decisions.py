@@ -13,6 +13,7 @@ from llm_core.backends.base import Decision, ModelFiles, WeighsDecisions
 from llm_core.backends.transformers.encoder import open_encoder
 from llm_core.errors import InputError
 from llm_core.types import CancelToken
+from tests.support.device import DEVICE
 from tests.support.encoders import encoder_spec, save_checkpoint
 
 HEADS = ("sequence_classification", "token_classification", "span_extraction")
@@ -25,7 +26,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         head: open_encoder(
             encoder_spec(head=head),
             ModelFiles(save_checkpoint(tmp_path_factory.mktemp(head), head)),
-            "cpu",
+            DEVICE,
             torch.float32,
         )
         for head in HEADS
@@ -76,5 +77,5 @@ def test_answers_of_one_window_share_what_there_is(models: dict[str, Any]) -> No
 
 
 def test_an_embedder_decides_nothing(tmp_path: Path) -> None:
-    embedder = open_encoder(encoder_spec(), ModelFiles(save_checkpoint(tmp_path)), "cpu", torch.float32)
+    embedder = open_encoder(encoder_spec(), ModelFiles(save_checkpoint(tmp_path)), DEVICE, torch.float32)
     assert not isinstance(embedder, WeighsDecisions)

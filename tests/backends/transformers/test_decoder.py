@@ -21,6 +21,7 @@ from llm_core.errors import BackendError, CancelledError, InputError, WeightsErr
 from llm_core.prompt import Prompt, literal, markup
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 from tests.support.decoders import entry, save_llama
+from tests.support.device import DEVICE
 from tests.support.sessions import generated as run
 from tests.support.sessions import text_of
 
@@ -35,7 +36,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(checkpoint: Path) -> Any:
-    return open_decoder(entry(), ModelFiles(checkpoint), "cpu", torch.float32)
+    return open_decoder(entry(), ModelFiles(checkpoint), DEVICE, torch.float32)
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.3])
@@ -107,11 +108,11 @@ def test_code_and_pickles_are_refused(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModelForCausalLM": "evil.Model"}}))
     with pytest.raises(WeightsError, match="auto_map"):
-        open_decoder(entry(), ModelFiles(tmp_path), "cpu")
+        open_decoder(entry(), ModelFiles(tmp_path), DEVICE)
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
     with pytest.raises(WeightsError, match=r"model\.safetensors is missing"):
-        open_decoder(entry(), ModelFiles(tmp_path), "cpu")
+        open_decoder(entry(), ModelFiles(tmp_path), DEVICE)
 
 
 @given(st.text(max_size=20), st.lists(st.text(min_size=1, max_size=3), max_size=3))

@@ -23,6 +23,7 @@ from llm_core.backends.transformers.token_batches import CPU_BATCH_TOKENS, batch
 from llm_core.catalog import load_catalog
 from llm_core.errors import BackendError, CancelledError, OutOfMemoryError, WeightsError
 from llm_core.types import CancelToken
+from tests.support.device import DEVICE
 from tests.support.encoders import LABELS, WORDS, edit_json, encoder_spec, save_checkpoint
 
 HEADS = ("embedding", "sequence_classification", "span_extraction", "token_classification")
@@ -33,7 +34,7 @@ texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=60).map(" ".join)
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     def opened(head: str) -> LoadedModel:
         files = ModelFiles(save_checkpoint(tmp_path_factory.mktemp(head), head))
-        return open_encoder(encoder_spec(head=head), files, "cpu", torch.float32)
+        return open_encoder(encoder_spec(head=head), files, DEVICE, torch.float32)
 
     return {head: opened(head) for head in HEADS}
 
@@ -70,17 +71,17 @@ def test_long_texts_are_read_to_their_end(models: dict[str, Any]) -> None:
 def test_temperature_softens(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, "sequence_classification")
     spec, files, cancel = encoder_spec(head="sequence_classification"), ModelFiles(tmp_path), CancelToken()
-    plain = open_encoder(spec, files, "cpu", torch.float32).classify(["a good cat"], cancel)
+    plain = open_encoder(spec, files, DEVICE, torch.float32).classify(["a good cat"], cancel)
     (tmp_path / "calibration.json").write_text('{"temperature": 3.0}')
-    soft = open_encoder(spec, files, "cpu", torch.float32).classify(["a good cat"], cancel)
+    soft = open_encoder(spec, files, DEVICE, torch.float32).classify(["a good cat"], cancel)
     assert soft.max() < plain.max() and soft.argmax() == plain.argmax()
 
 
 def test_bfloat16_is_close_and_its_head_is_float32(tmp_path: Path) -> None:
     files = ModelFiles(save_checkpoint(tmp_path, "sequence_classification"))
     spec, cancel = encoder_spec(head="sequence_classification"), CancelToken()
-    exact = open_encoder(spec, files, "cpu", torch.float32).classify(["the red dog"], cancel)
-    model = open_encoder(spec, files, "cpu", torch.bfloat16)
+    exact = open_encoder(spec, files, DEVICE, torch.float32).classify(["the red dog"], cancel)
+    model = open_encoder(spec, files, DEVICE, torch.bfloat16)
     np.testing.assert_allclose(model.classify(["the red dog"], cancel), exact, atol=0.05)
     assert {parameter.dtype for parameter in model._model.classifier.parameters()} == {torch.float32}
 
@@ -144,20 +145,20 @@ def test_backend_dispatches_and_sees_the_device(tmp_path: Path) -> None:
 def test_broken_checkpoints_are_refused(tmp_path: Path, spoil: Any, rule: str) -> None:
     spoil(save_checkpoint(tmp_path, "sequence_classification"))
     with pytest.raises(WeightsError, match=rule):
-        open_encoder(encoder_spec(head="sequence_classification"), ModelFiles(tmp_path), "cpu")
+        open_encoder(encoder_spec(head="sequence_classification"), ModelFiles(tmp_path), DEVICE)
 
 
 def test_a_head_is_never_made_up(tmp_path: Path) -> None:
     save_checkpoint(tmp_path)
     with pytest.raises(WeightsError, match="weights are missing: qa_outputs"):
-        open_encoder(encoder_spec(head="span_extraction"), ModelFiles(tmp_path), "cpu")
+        open_encoder(encoder_spec(head="span_extraction"), ModelFiles(tmp_path), DEVICE)
 
 
 def test_loading_is_silent(tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
     files = ModelFiles(save_checkpoint(tmp_path, "sequence_classification"))
     capfd.readouterr()
     with caplog.at_level(logging.WARNING):
-        open_encoder(encoder_spec(), files, "cpu")
+        open_encoder(encoder_spec(), files, DEVICE)
     assert not caplog.records and capfd.readouterr() == ("", "")
 
 
@@ -215,10 +216,10 @@ def test_capitals_are_told_where_the_calibration_says_so(tmp_path: Path) -> None
         ModelFiles(save_checkpoint(tmp_path, "token_classification")),
     )
     asked = ["Blue market who ran", "blue market who ran"]
-    plain = open_encoder(spec, files, "cpu", torch.float32).tag(asked, CancelToken())  # type: ignore[attr-defined]
+    plain = open_encoder(spec, files, DEVICE, torch.float32).tag(asked, CancelToken())  # type: ignore[attr-defined]
     assert [s.score for s in plain[0]] == pytest.approx([s.score for s in plain[1]])
     (tmp_path / "calibration.json").write_text(json.dumps({"mark_capitals": True}))
-    told = open_encoder(spec, files, "cpu", torch.float32).tag(asked, CancelToken())  # type: ignore[attr-defined]
+    told = open_encoder(spec, files, DEVICE, torch.float32).tag(asked, CancelToken())  # type: ignore[attr-defined]
     assert [(s.start, s.score) for s in told[1]] == [(s.start, s.score) for s in plain[1]]
     assert [s.score for s in told[0]] != pytest.approx([s.score for s in told[1]])
 
@@ -253,9 +254,9 @@ def test_calibration_of_answers(tmp_path: Path) -> None:
 def test_threshold_decides_and_curve_states(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, "span_extraction")
     spec, cancel = encoder_spec(head="span_extraction"), CancelToken()
-    plain = open_encoder(spec, ModelFiles(tmp_path), "cpu", torch.float32)
+    plain = open_encoder(spec, ModelFiles(tmp_path), DEVICE, torch.float32)
     (tmp_path / "calibration.json").write_text('{"no_answer_threshold": 9.0}')
-    strict = open_encoder(spec, ModelFiles(tmp_path), "cpu", torch.float32)
+    strict = open_encoder(spec, ModelFiles(tmp_path), DEVICE, torch.float32)
     before: Span = plain.extract(["who ran?"], ["the cat ran"], cancel)[0]
     after: Span = strict.extract(["who ran?"], ["the cat ran"], cancel)[0]
     assert after.null_score == pytest.approx(before.null_score + 9.0)
@@ -268,8 +269,8 @@ def test_minilm_in_bfloat16_is_minilm(minilm_files: ModelFiles) -> None:
     sentences = [
         "A man is playing the guitar.", "Somebody plays an instrument.", "The stock market fell sharply on Monday.",
     ]  # fmt: skip
-    exact = open_encoder(spec, minilm_files, "cpu", torch.float32).embed(sentences, cancel)
-    fast = open_encoder(spec, minilm_files, "cpu", torch.bfloat16).embed(sentences, cancel)
+    exact = open_encoder(spec, minilm_files, DEVICE, torch.float32).embed(sentences, cancel)
+    fast = open_encoder(spec, minilm_files, DEVICE, torch.bfloat16).embed(sentences, cancel)
     assert (exact * fast).sum(axis=1).min() >= 0.999
     likeness = exact @ exact.T
     assert likeness[0, 1] > 0.5 > 0.2 > likeness[0, 2]

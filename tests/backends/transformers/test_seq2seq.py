@@ -14,6 +14,7 @@ from llm_core.backends.transformers.seq2seq import open_seq2seq, without_advice
 from llm_core.errors import CancelledError, InputError
 from llm_core.types import CancelToken, ModelFiles
 from tests.support.decoders import SENTENCES, save_marian, save_nllb, translator_entry, without_forced_end
+from tests.support.device import DEVICE
 
 PAIRS = (("en", "zh"), ("zh", "en"), ("en", "xx"))
 
@@ -29,7 +30,7 @@ def nllb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def translator(directory: Path, **fields: Any) -> Any:
-    return open_seq2seq(translator_entry(**fields), ModelFiles(directory), "cpu", torch.float32)
+    return open_seq2seq(translator_entry(**fields), ModelFiles(directory), DEVICE, torch.float32)
 
 
 def test_marian_translates_each_sentence_in_its_place(marian: Path) -> None:
