@@ -62,6 +62,8 @@ def reason(error: Exception) -> tuple[str, str]:
             return "error.deadline", f"{seconds:g} s"
         case errors.CancelledError():
             return "status.stopped", ""
+        case errors.GpuRefusedError(reason=why, retry_after=wait):
+            return f"zero_gpu.{why}" + ("_until" if wait else ""), wait
         case errors.OutOfMemoryError():
             return "error.memory", ""
         case errors.ModelUnavailableError():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Sequence
@@ -91,8 +92,9 @@ async def follow(run: Run, cancel: CancelToken | None = None) -> AsyncGenerator[
     """
     cancel = cancel or CancelToken()
     arrivals: Arrivals = asyncio.Queue()
+    whose = contextvars.copy_context()  # Gradio notes the visitor's request there
     pump = threading.Thread(
-        target=_pump, args=(run, cancel, arrivals, asyncio.get_running_loop()), name="request", daemon=True
+        target=whose.run, args=(_pump, run, cancel, arrivals, asyncio.get_running_loop()), name="request", daemon=True
     )
     view, not_before = View(), 0.0
     try:

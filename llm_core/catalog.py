@@ -33,6 +33,8 @@ TaskName = Literal[
 ]
 LABELLED_HEADS = ("sequence_classification", "token_classification")
 """Heads whose logits are the labels of the entry."""
+DECODER_HEADS = frozenset({"causal_lm", "seq2seq"})
+"""Heads that write."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

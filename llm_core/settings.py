@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_core.hardware import available_cores, available_memory_bytes
 
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _names(value: Any) -> Any:
+    """Names in one string, with commas or blanks between them."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -55,6 +60,9 @@ class Settings(BaseSettings):
     fetch_at_start: bool = Field(default_factory=lambda: "SPACE_ID" in os.environ)
     """Download embedded models that are not here when the page starts, not first when one is asked for; by default on
     a Hugging Face Space only."""
+    zero_gpu_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    """Hub models to move to the GPU of a Space with ZeroGPU, by id, with commas between them; unset: the first of the
+    catalogue for each task and language, as far as they fit. Ignored anywhere else."""
     metrics: bool = False
     """Serve Prometheus figures at /metrics, to everybody who reaches the page: restrict it in the proxy."""
     log_format: Literal["text", "json"] = "text"
