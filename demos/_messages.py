@@ -63,7 +63,8 @@ def reason(error: Exception) -> tuple[str, str]:
         case errors.CancelledError():
             return "status.stopped", ""
         case errors.GpuRefusedError(reason=why, retry_after=wait):
-            return f"zero_gpu.{why}" + ("_until" if wait else ""), wait
+            until = f"zero_gpu.{why}_until"
+            return (until, wait) if wait and until in strings("en") else (f"zero_gpu.{why}", wait)
         case errors.OutOfMemoryError():
             return "error.memory", ""
         case errors.ModelUnavailableError():

@@ -110,8 +110,8 @@ class Engine:
         """Whether an entry can be had here, and if not, why and what would help."""
         if spec.tier == "remote":
             return self._remote.availability(spec)
-        if spec.tier == "hub" and self.zero_gpu is not None:
-            return self.zero_gpu.availability(spec)
+        if self.zero_gpu is not None and (there := self.zero_gpu.availability(spec)) is not None:
+            return there
         return Availability(True, present=True) if spec.id in self._lent_files else self._weights.availability(spec)
 
     def files(self, spec: ModelSpec) -> ModelFiles:

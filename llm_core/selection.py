@@ -68,18 +68,14 @@ class Selection:
         here = [spec for spec in allowed if spec.tier != "remote"]
         if found := next((spec for spec in elsewhere if self._availability(spec).available), None):
             return found
-        on_gpu = bool(here) and self._device() != "cpu"
-        for spec in sorted(here, key=lambda spec: self._comes_later(spec, on_gpu)):
+        device = self._device() if here else "cpu"
+        on_gpu = device not in ("cpu", ZERO_GPU)
+        for spec in sorted(here, key=lambda spec: _comes_later(spec, device)):
             availability = self._availability(spec)
             wanted = self._fits_device(spec) if on_gpu else spec.tier == "embedded" or availability.present
             if availability.available and wanted:
                 return spec
         raise self._none_available(task, request, catalog, here or elsewhere)
-
-    def _comes_later(self, spec: ModelSpec, on_gpu: bool) -> bool:
-        """Whether an entry comes after those of the other tier."""
-        first = on_gpu and (self._device() != ZERO_GPU or spec.head in DECODER_HEADS)
-        return (spec.tier == "hub") != first
 
     def _fits_device(self, spec: ModelSpec) -> bool:
         """Whether the accelerator holds the model, and a fifth of it more for what it computes."""
@@ -101,6 +97,12 @@ class Selection:
                 rule = f"{objection.rule}. {first.title} would serve, but is {reason}. {remedy}"
                 return InputError(objection.field, rule)
         return ModelUnavailableError(first.id, reason, remedy)
+
+
+def _comes_later(spec: ModelSpec, device: str) -> bool:
+    """Whether an entry comes after those of the other tier."""
+    hub_first = device != "cpu" and (device != ZERO_GPU or spec.head in DECODER_HEADS)
+    return (spec.tier == "hub") != hub_first
 
 
 def _objection(task: Task[Any, Any], request: Any, spec: ModelSpec) -> InputError | None:

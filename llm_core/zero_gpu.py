@@ -79,6 +79,7 @@ class ZeroGpu:
     def __init__(self, on_gpu: OnGpu, backend: Backend) -> None:
         self._backend = backend
         self._models: dict[str, LoadedModel] = {}
+        self._moved_bytes = 0
         self._call = on_gpu(self._work, self._seconds)
 
     def move(self, specs: Iterable[ModelSpec], files: Callable[[ModelSpec], ModelFiles]) -> None:
@@ -92,14 +93,17 @@ class ZeroGpu:
             except LlmCoreError as error:
                 logger.warning("%s is not moved to %s: %s", spec.id, NAME, error)
             else:
+                self._moved_bytes += self._models[spec.id].memory_bytes
                 logger.info("moved %s to %s", spec.id, NAME)
 
     def __contains__(self, spec: ModelSpec) -> bool:
         return spec.id in self._models
 
-    def availability(self, spec: ModelSpec) -> Availability:
-        """Whether a call can use an entry."""
-        return Availability(True, present=True) if spec in self else _NOT_MOVED
+    def availability(self, spec: ModelSpec) -> Availability | None:
+        """Whether a call can use an entry; ``None`` for one that is never moved, and answers in this process."""
+        if spec in self:
+            return Availability(True, present=True)
+        return _NOT_MOVED if _is_movable(spec) else None
 
     def steps(self, task: Task[Any, Any], request: Any, spec: ModelSpec, cancel: CancelToken) -> Steps:
         """Run one request on the GPU; as `Task.run`, but `Loading` comes first, while there is no GPU yet.
@@ -149,8 +153,7 @@ class ZeroGpu:
 
     def _seconds(self, task: Task[Any, Any], request: Any, model_id: str) -> int:
         """How long the GPU is asked for."""
-        moved = sum(model.memory_bytes for model in self._models.values())
-        return round(start_seconds(moved) + compute_seconds(self._models[model_id].spec, request))
+        return round(start_seconds(self._moved_bytes) + compute_seconds(self._models[model_id].spec, request))
 
     def _work(self, task: Task[Any, Any], request: Any, model_id: str) -> Generator[Sent, None, None]:
         """What the worker does."""

@@ -32,16 +32,18 @@ class BundleFile:
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
-def bundle(root: Path, torch_index: str | None = None) -> list[BundleFile]:
+def bundle(root: Path, torch_index: str | None = None, *, zero_gpu: bool = False) -> list[BundleFile]:
     """The files of a Space, in order of their paths.
 
     Args:
         root: The repository.
         torch_index: See `space_requirements`.
+        zero_gpu: See `space_requirements`.
     """
     files = [BundleFile(name, root / name) for name in FILES]
     files += [BundleFile(path.relative_to(root).as_posix(), path) for name in FOLDERS for path in _below(root / name)]
-    files.append(BundleFile("requirements.txt", space_requirements(root, torch_index).encode()))
+    requirements = space_requirements(root, torch_index, zero_gpu=zero_gpu)
+    files.append(BundleFile("requirements.txt", requirements.encode()))
     return sorted(files, key=lambda file: file.path)
 
 

@@ -22,7 +22,7 @@ def deploy() -> None:
 def space(
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Of the Space; made if it is not there.")],
     hardware: Annotated[
-        str, typer.Option(help="cpu-basic, cpu-upgrade, t4-small, l4x1, a10g-small, a100-large …")
+        str, typer.Option(help="cpu-basic, cpu-upgrade, zero-a10g (ZeroGPU), t4-small, l4x1, a10g-small …")
     ] = "cpu-basic",
     private: Annotated[bool, typer.Option("--private", help="Only its owner sees it.")] = False,
     sleep_time: Annotated[
@@ -54,7 +54,7 @@ def space(
     )
     if torch_index is not None and not (hardware.startswith("cpu-") and torch_index.startswith("https://")):
         raise InputError("torch-index", "must begin with https://, and is for hardware cpu-… only")
-    files = bundle(REPOSITORY_ROOT, torch_index)
+    files = bundle(REPOSITORY_ROOT, torch_index, zero_gpu=options.has_zero_gpu)
     token = settings.hub_token.get_secret_value() if settings.hub_token else get_token()
     deployment = Deployment(options, files, HfApi(endpoint=settings.hub_endpoint, token=token or False), typer.echo)
     if dry_run:

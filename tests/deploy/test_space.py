@@ -164,7 +164,7 @@ def test_a_refused_token_is_told(hub: SpaceHub, files: list[BundleFile], token: 
         ({"repository": "demo"}, "repository"),
         ({"repository": "a/b/c"}, "repository"),
         ({"repository": "ann/demo", "hardware": "h100"}, "hardware"),
-        ({"repository": "ann/demo", "hardware": "zero-a10g"}, "hardware"),
+        ({"repository": "ann/demo", "hardware": "zero-a10g", "sleep_seconds": 600}, "sleep_time"),
         ({"repository": "ann/demo", "sleep_seconds": 600}, "sleep_time"),
     ],
 )
@@ -188,6 +188,16 @@ def test_a_dry_run_lists_files_and_calls_and_asks_nobody(hub: SpaceHub, environm
     assert hub.asked == []
     assert "models/translate-en-zh/model.bin" in output and "would set the secret MY_SECRET" in output
     assert "would ask for l4x1" in output and SECRET not in output and TOKEN not in output
+
+
+def test_zero_gpu_gets_its_torch_and_its_package(hub: SpaceHub, environment: None) -> None:
+    command = ["deploy", "space", "ann/demo", "--hardware", "zero-a10g"]
+    output = CliRunner().invoke(cli.app, [*command, "--dry-run"], catch_exceptions=False).output
+    assert hub.asked == [] and "would ask for zero-a10g" in output and "demos/_zero_gpu.py" in output
+    CliRunner().invoke(cli.app, command, catch_exceptions=False)
+    requirements = hub.files["ann/demo/requirements.txt"].decode().splitlines()
+    assert hub.hardware == "zero-a10g" and {"torch==2.11.0", "spaces==0.51.3"} <= set(requirements)
+    assert not any(line.startswith(("torch==2.13", "--extra-index-url")) for line in requirements)
 
 
 @pytest.mark.parametrize("options", [["http://wheels.example"], ["https://wheels.example", "--hardware", "l4x1"]])

@@ -23,6 +23,8 @@ class GpuApi:
     """Until there is quota again; below 0: what was asked for is more than is ever lent."""
     status: int = 200
     """Of ``/schedule``, unless the quota is used up."""
+    idle: bool = False
+    """Whether the worker of the call before is still there to be used again."""
     waits: threading.Event | None = None
     """Who asks waits for it, in the queue."""
     scheduled: list[dict[str, str]] = field(default_factory=list)
@@ -77,9 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.api.left_seconds is not None:
             quota = {"left": self.api.left_seconds, "wait": self.api.wait_seconds}
             return self._answer(429, quota, {"X-Authenticated": "regular"})
-        # Never idle: each call gets a worker of its own.
         number = len(self.api.scheduled)
-        lent = {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": f"token-{number}"}
+        lent = {"idle": self.api.idle, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": f"token-{number}"}
         if self.api.waits is None:
             return self._answer(self.api.status, lent)
         self.send_response(200)

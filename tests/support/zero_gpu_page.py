@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 
 import torch
@@ -32,11 +33,13 @@ class _Echo(EchoModel):
     _written = 0
 
     def generate(self, prompt: str, sampling: Sampling, cancel: CancelToken) -> Iterator[Token]:
-        """See `Generates.generate`; "fail" fails."""
+        """See `Generates.generate`; "fail" fails, "slowly" takes a minute."""
         if "fail" in prompt:
             raise RuntimeError("CUDA error")
         self._written += 1
-        yield from super().generate(f"process {os.getpid()} call {self._written} {prompt}", sampling, cancel)
+        for token in super().generate(f"process {os.getpid()} call {self._written} {prompt}", sampling, cancel):
+            time.sleep(0.3 if "slowly" in prompt else 0)
+            yield token
 
 
 class _Gpu(EchoBackend):
@@ -45,14 +48,14 @@ class _Gpu(EchoBackend):
         return _Echo(spec, self)
 
 
-def _pose_as_a_cuda_build() -> None:
+def pose_as_a_cuda_build() -> None:
     """Give torch what `spaces` looks at, and builds for CPUs lack."""
     torch.version.cuda, torch._C._cuda_init, torch.cuda._is_in_bad_fork = "12.8", lambda: None, bool
 
 
 def main(port: int) -> None:
     """Serve until terminated."""
-    _pose_as_a_cuda_build()
+    pose_as_a_cuda_build()
     on_gpu = on_zero_gpu()
     assert on_gpu is not None
     from spaces.zero import torch as emulation
