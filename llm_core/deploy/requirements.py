@@ -30,7 +30,9 @@ _ZERO_GPU_PINS = ("torch==2.11.0", "setuptools==81.0.0", "spaces==0.51.3")
 """The newest torch that ZeroGPU knows, the newest setuptools which that takes, and what `demos._zero_gpu` reads."""
 
 
-def space_requirements(root: Path, torch_index: str | None = None, *, zero_gpu: bool = False) -> str:
+def space_requirements(
+    root: Path, torch_index: str | None = None, *, zero_gpu: bool = False, oauth: bool = False
+) -> str:
     """The text of ``requirements.txt``.
 
     Args:
@@ -38,10 +40,13 @@ def space_requirements(root: Path, torch_index: str | None = None, *, zero_gpu: 
         torch_index: Address of a package index that has torch without CUDA's libraries, to take it from: 0.2 GB instead
             of several. Default: torch as everybody has it.
         zero_gpu: Whether the Space has ZeroGPU.
+        oauth: Whether it has log-in.
     """
     wanted = _pins(root / "requirements.txt")
     if zero_gpu:
         wanted = [*(line for line in wanted if Requirement(line).name != "torch"), *_ZERO_GPU_PINS]
+    if oauth:
+        wanted = [line.replace("gradio[mcp]", "gradio[mcp,oauth]") for line in wanted]
     names, chosen = _needed(wanted), {_name(line) for line in wanted}
     pinned = [line for line in _pins(root / "constraints.txt") if _name(line) in names - chosen]
     if torch_index is not None:

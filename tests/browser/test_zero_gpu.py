@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import visitor
 from tests.browser.test_tabs import ANSWER_MS, expect_done, open_tab
+from tests.support.page_process import page_process, zero_gpu
 from tests.support.zero_gpu_api import GpuApi, lending_gpus
-from tests.support.zero_gpu_site import zero_gpu_site
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,8 @@ def lender() -> Iterator[GpuApi]:
 
 @pytest.fixture(scope="module")
 def address(lender: GpuApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with zero_gpu_site(lender, tmp_path_factory.mktemp("zero")) as started:
+    folder = tmp_path_factory.mktemp("zero")
+    with page_process("zero_gpu_page", zero_gpu(lender.address, folder), folder) as started:
         yield started
 
 

@@ -30,8 +30,8 @@ from llm_core.tasks import find_task
 from llm_core.weights import WeightStore
 from llm_core.zero_gpu import ZeroGpu
 from tests.support.echo import echo_spec
+from tests.support.page_process import environment, page_process, zero_gpu
 from tests.support.zero_gpu_api import GpuApi, lending_gpus
-from tests.support.zero_gpu_site import environment, zero_gpu_site
 
 VISITOR = "head.e30.signature"
 """The token that the Hub gives each visitor's browser: a JWT that says nothing."""
@@ -93,7 +93,8 @@ def api() -> Iterator[GpuApi]:
 
 @pytest.fixture(scope="module")
 def address(api: GpuApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with zero_gpu_site(api, tmp_path_factory.mktemp("zero")) as started:
+    folder = tmp_path_factory.mktemp("zero")
+    with page_process("zero_gpu_page", zero_gpu(api.address, folder), folder) as started:
         yield started
 
 
@@ -154,7 +155,7 @@ def test_a_gpu_that_fails_is_told_and_given_back(visitor: Client, api: GpuApi) -
 
 def test_models_of_every_kind_can_be_moved(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.zero_gpu_move", str(tmp_path)]
-    env = environment("http://127.0.0.1:9", tmp_path)
+    env = environment(zero_gpu("http://127.0.0.1:9", tmp_path))
     run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
     assert run.returncode == 0, run.stderr[-2000:]
     told = json.loads(run.stdout.splitlines()[-1])

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import HfApi
 from typer.testing import CliRunner
 
 from llm_core import cli
 from llm_core.deploy import BundleFile, Deployment, SpaceOptions
 from llm_core.deploy import space as space_module
-from llm_core.errors import BackendError, InputError
+from llm_core.errors import BackendError, ConfigurationError, InputError
+from llm_core.settings import REPOSITORY_ROOT
 from tests.support.space_hub import READ_ONLY, TOKEN, SpaceHub, hosting_spaces
 
 # huggingface_hub 2.4 hands httpx2 bytes in a way that is going out of use.
@@ -198,6 +200,32 @@ def test_zero_gpu_gets_its_torch_and_its_package(hub: SpaceHub, environment: Non
     requirements = hub.files["ann/demo/requirements.txt"].decode().splitlines()
     assert hub.hardware == "zero-a10g" and {"torch==2.11.0", "spaces==0.51.3"} <= set(requirements)
     assert not any(line.startswith(("torch==2.13", "--extra-index-url")) for line in requirements)
+
+
+def test_log_in_and_remote_models_go_up(hub: SpaceHub, environment: None, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        """[models.big]\nmodel = "org/big"\ncontext_length = 8192\nlogprobs = false\n"""
+        """[[models.big.endpoints]]\nname = "router"\nbase_url = "https://router.huggingface.co/v1"\n"""
+    )
+    CliRunner().invoke(
+        cli.app, ["deploy", "space", "ann/demo", "--oauth", "--remote", str(file)], catch_exceptions=False
+    )
+    front = yaml.safe_load(hub.files["ann/demo/README.md"].decode().split("---")[1])
+    assert front["hf_oauth"] is True and front["hf_oauth_scopes"] == ["inference-api"] and front["sdk"] == "gradio"
+    requirements = hub.files["ann/demo/requirements.txt"].decode()
+    assert all(f"{name}==" in requirements for name in ("gradio[mcp,oauth]", "authlib", "itsdangerous", "joserfc"))
+    assert hub.files["ann/demo/remote.toml"] == file.read_bytes()
+    assert hub.variables == {"LLM_CORE_REMOTE": "remote.toml"}
+    file.write_text("[models.big]\n")
+    with pytest.raises(ConfigurationError, match="LLM_CORE_REMOTE: mine.toml"):
+        CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo", "--remote", str(file)], catch_exceptions=False)
+
+
+def test_without_log_in_the_readme_goes_up_as_it_is(hub: SpaceHub, environment: None) -> None:
+    CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo"], catch_exceptions=False)
+    assert hub.files["ann/demo/README.md"] == (REPOSITORY_ROOT / "README.md").read_bytes()
+    assert b"oauth" not in hub.files["ann/demo/requirements.txt"]
 
 
 @pytest.mark.parametrize("options", [["http://wheels.example"], ["https://wheels.example", "--hardware", "l4x1"]])
