@@ -63,8 +63,8 @@ def reason(error: Exception) -> tuple[str, str]:
         case errors.CancelledError():
             return "status.stopped", ""
         case errors.GpuRefusedError(reason=why, retry_after=wait):
-            until = f"zero_gpu.{why}_until"
-            return (until, wait) if wait and until in strings("en") else (f"zero_gpu.{why}", wait)
+            key = f"zero_gpu.refused_{why}"
+            return (f"{key}_until" if wait and f"{key}_until" in strings("en") else key), wait
         case errors.OutOfMemoryError():
             return "error.memory", ""
         case errors.ModelUnavailableError():

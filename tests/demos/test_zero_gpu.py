@@ -75,7 +75,7 @@ def test_each_refusal_is_told_in_both_languages(title: str, message: str, why: s
     refusal = refusal_of(gr.Error(message, title=title, print_exception=False))
     assert isinstance(refusal, GpuRefusedError) and (refusal.reason, refusal.retry_after) == (why, wait)
     key, detail = reason(refusal)
-    assert key == f"zero_gpu.{why}" + ("_until" if wait else "") and detail == wait
+    assert key == f"zero_gpu.refused_{why}" + ("_until" if wait else "") and detail == wait
     assert key in strings("en") and key in strings("zh")
 
 

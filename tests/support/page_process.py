@@ -27,8 +27,17 @@ def environment(told: Mapping[str, str]) -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **told}
 
 
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def page_process(module: str, told: Mapping[str, str], folder: Path, *arguments: str) -> Iterator[str]:
+def page_process(
+    module: str, told: Mapping[str, str], folder: Path, *arguments: str, port: int | None = None
+) -> Iterator[str]:
     """Address of the page that ``python -m tests.support.MODULE PORT …`` serves, until the block ends.
 
     Args:
@@ -36,10 +45,9 @@ def page_process(module: str, told: Mapping[str, str], folder: Path, *arguments:
         told: See `environment`.
         folder: For its log.
         arguments: After the port.
+        port: Default: a free one.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     log = folder / "log.txt"
     with log.open("w") as output:
         command = [sys.executable, "-m", f"tests.support.{module}", str(port), *arguments]
