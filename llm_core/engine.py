@@ -385,6 +385,7 @@ class Engine:
                     was_loading, step = isinstance(step, Loading), next(steps)
                     if was_loading:  # only now there is a device
                         granted_at = time.monotonic()
+                        cancel.allow(self.settings.request_seconds)
                     if isinstance(step, Delta):
                         first_at = first_at or time.monotonic()
                         tokens += sum(token.count for token in step.tokens)

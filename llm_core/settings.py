@@ -24,6 +24,10 @@ def _names(value: Any) -> Any:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+def _on_a_space() -> bool:
+    return "SPACE_ID" in os.environ
+
+
 class Settings(BaseSettings):
     """What an operator may set; every field is an environment variable ``LLM_CORE_<FIELD>``."""
 
@@ -47,17 +51,17 @@ class Settings(BaseSettings):
     """CPU threads for models; by default the cores this container really has."""
     memory_budget_bytes: Annotated[int, Field(ge=0)] = Field(default_factory=lambda: available_memory_bytes() // 2)
     """Loaded models together stay below it; the least recently used leave first."""
-    request_seconds: Annotated[float, Field(gt=0)] = 120.0
-    """Longest time one request may take once it runs."""
-    max_waiting: Annotated[int, Field(ge=1)] = 64
-    """Requests that may wait for a device."""
-    max_waiting_per_client: Annotated[int, Field(ge=1)] = 8
-    """Of those, requests of one client."""
+    request_seconds: Annotated[float, Field(gt=0)] = Field(default_factory=lambda: 60.0 if _on_a_space() else 120.0)
+    """Longest time one request may take once it runs; by default 120, on a Hugging Face Space 60."""
+    max_waiting: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: 32 if _on_a_space() else 64)
+    """Requests that may wait for a device; by default 64, on a Hugging Face Space 32."""
+    max_waiting_per_client: Annotated[int, Field(ge=1)] = Field(default_factory=lambda: 3 if _on_a_space() else 8)
+    """Of those, requests of one client; by default 8, on a Hugging Face Space 3 (as many as are compared)."""
     remote: Path | None = None
     """TOML file of models on other machines, see `docs/remote.md`; unset means none."""
     tour: Path | None = None
     """TOML file of the page's guided tour; unset means the one that comes with the page, `demos/tours/default.toml`."""
-    fetch_at_start: bool = Field(default_factory=lambda: "SPACE_ID" in os.environ)
+    fetch_at_start: bool = Field(default_factory=_on_a_space)
     """Download embedded models that are not here when the page starts, not first when one is asked for; by default on
     a Hugging Face Space only."""
     zero_gpu_models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from llm_core.deploy.bundle import REMOTE
+from llm_core.deploy.front_matter import OAUTH, thumbnail
 from llm_core.endpoints import load_endpoints
 from llm_core.errors import InputError
 from llm_core.settings import REPOSITORY_ROOT, Settings
@@ -63,9 +64,11 @@ def space(
     options = SpaceOptions(repository, hardware, private, sleep_time, variables, secrets, wait_seconds=wait)
     if torch_index is not None and not (hardware.startswith("cpu-") and torch_index.startswith("https://")):
         raise InputError("torch-index", "must begin with https://, and is for hardware cpu-… only")
-    files = bundle(REPOSITORY_ROOT, torch_index, zero_gpu=options.has_zero_gpu, oauth=oauth, remote=remote)
     token = settings.hub_token.get_secret_value() if settings.hub_token else get_token()
-    deployment = Deployment(options, files, HfApi(endpoint=settings.hub_endpoint, token=token or False), typer.echo)
+    api = HfApi(endpoint=settings.hub_endpoint, token=token or False)
+    keys = {**thumbnail(f"{api.endpoint}/spaces/{repository}"), **(OAUTH if oauth else {})}
+    files = bundle(REPOSITORY_ROOT, torch_index, zero_gpu=options.has_zero_gpu, remote=remote, front_matter=keys)
+    deployment = Deployment(options, files, api, typer.echo)
     if dry_run:
         for file in files:
             typer.echo(f"{file.size:>12,} {file.path}")

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 _MARK = "---\n"
-OAUTH: Mapping[str, bool | Sequence[str]] = {"hf_oauth": True, "hf_oauth_scopes": ("inference-api",)}
+Keys = Mapping[str, bool | str | Sequence[str]]
+PICTURE = "demos/images/social.png"
+OAUTH: Keys = {"hf_oauth": True, "hf_oauth_scopes": ("inference-api",)}
 """Log-in; who logs in lets the Space use Inference Providers on the visitor's account, and nothing else."""
 
 
-def with_keys(readme: str, keys: Mapping[str, bool | Sequence[str]]) -> str:
+def thumbnail(page: str) -> Keys:
+    """The picture of links to a Space.
+
+    Args:
+        page: The Space's address.
+    """
+    return {"thumbnail": f"{page}/resolve/main/{PICTURE}"}
+
+
+def with_keys(readme: str, keys: Keys) -> str:
     """The README with further keys at the end of its front matter.
 
     Raises:
@@ -23,7 +35,7 @@ def with_keys(readme: str, keys: Mapping[str, bool | Sequence[str]]) -> str:
     return _MARK + front + "".join(_line(key, value) for key, value in keys.items()) + _MARK + body
 
 
-def _line(key: str, value: bool | Sequence[str]) -> str:
-    if isinstance(value, bool):
-        return f"{key}: {str(value).lower()}\n"
+def _line(key: str, value: bool | str | Sequence[str]) -> str:
+    if isinstance(value, bool | str):
+        return f"{key}: {json.dumps(value)}\n"  # which YAML reads
     return f"{key}:\n" + "".join(f"  - {each}\n" for each in value)

@@ -222,9 +222,19 @@ def test_log_in_and_remote_models_go_up(hub: SpaceHub, environment: None, tmp_pa
         CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo", "--remote", str(file)], catch_exceptions=False)
 
 
-def test_without_log_in_the_readme_goes_up_as_it_is(hub: SpaceHub, environment: None) -> None:
+def test_links_to_the_space_have_a_picture_and_without_log_in_nothing_else_is_added(
+    hub: SpaceHub, environment: None
+) -> None:
     CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo"], catch_exceptions=False)
-    assert hub.files["ann/demo/README.md"] == (REPOSITORY_ROOT / "README.md").read_bytes()
+    picture = f"{hub.base_url}/spaces/ann/demo/resolve/main/demos/images/social.png"
+    readme = hub.files["ann/demo/README.md"].decode()
+    assert (
+        yaml.safe_load(readme.split("---")[1])["thumbnail"] == picture
+        and "ann/demo/demos/images/social.png" in hub.files
+    )
+    assert readme.replace(f'thumbnail: "{picture}"\n', "") == (REPOSITORY_ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
     assert b"oauth" not in hub.files["ann/demo/requirements.txt"]
 
 
