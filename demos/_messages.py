@@ -80,6 +80,8 @@ def describe_phase(view: View) -> str:
     match view.phase:
         case Waiting(ahead=ahead):
             return say("status.waiting", str(ahead))
+        case Loading(lent=True):
+            return say("zero_gpu.waiting")
         case Loading(model_id=model_id):
             return say("status.loading", plain(model_id))
         case Progress(done=done, total=total) if total > 1:

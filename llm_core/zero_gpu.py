@@ -113,7 +113,7 @@ class ZeroGpu:
             LlmCoreError: What the task raises.
             CancelledError, DeadlineExceededError: As the token says, within `_POLL_SECONDS`.
         """
-        yield Loading(spec.id)
+        yield Loading(spec.id, lent=True)
         arrivals: queue.SimpleQueue[Sent | BaseException] = queue.SimpleQueue()
         left = threading.Event()
         # What `spaces` must know of the visitor, it finds in the context.

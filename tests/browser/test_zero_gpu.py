@@ -83,6 +83,19 @@ def test_without_quota_the_embedded_model_stands_in(
         expect(page.locator("#generate textarea").first).to_have_value("Tell a story.")
 
 
+def test_a_comparison_says_so_in_the_column_of_the_model(browser: Browser, address: str, api: GpuApi) -> None:
+    api.left_seconds, api.wait_seconds = 3, 750
+    with visitor(browser, address) as page:
+        page.set_extra_http_headers({"x-ip-token": "head.e30.signature"})
+        open_tab(page, "generate").locator("textarea").first.fill("Tell a story.")
+        page.locator("#generate-compare > button").click()
+        page.locator("#generate-compare-run").click()
+        columns = page.locator("#generate-compared")
+        expect(columns).to_contain_text("Your time on the shared GPU is used up", timeout=ANSWER_MS)
+        expect(columns).to_contain_text("0:12:30")
+        expect(columns).to_contain_text("Tell a story. Tell a story.", timeout=ANSWER_MS)
+
+
 def test_stop_ends_the_answer_and_gives_the_gpu_back(browser: Browser, address: str, api: GpuApi) -> None:
     with visitor(browser, address) as page:
         ask(page, "Write slowly.")
@@ -98,6 +111,7 @@ def test_stop_does_not_wait_for_a_gpu(browser: Browser, address: str, api: GpuAp
     with visitor(browser, address) as page:
         ask(page)
         assert soon(lambda: len(api.scheduled) == 1)
+        expect(page.locator("#generate-status")).to_contain_text("Waiting for a shared GPU")
         page.locator("#generate-stop").click()
         expect(page.locator("#generate-status")).to_contain_text("Stopped")
         assert api.allowed == []
