@@ -6,6 +6,7 @@ to come.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Generator
 from typing import Any
@@ -16,6 +17,8 @@ from llm_core.errors import BackendError, GpuRefusal, GpuRefusedError, LlmCoreEr
 from llm_core.hardware import has_zero_gpu
 from llm_core.session import Task
 from llm_core.zero_gpu import OnGpu, Sent, Work
+
+logger = logging.getLogger(__name__)
 
 _WAIT = re.compile(r"Try again in ((?:\d+ days?, )?\d+:\d\d:\d\d)")
 _REFUSALS: tuple[tuple[str, GpuRefusal], ...] = (
@@ -68,4 +71,5 @@ def refusal_of(error: Exception) -> LlmCoreError:
         if re.search(pattern, message):
             wait = _WAIT.search(message)
             return GpuRefusedError(reason, wait[1] if wait else "")
+    logger.warning("a call on ZeroGPU failed", exc_info=error)
     return GpuRefusedError("failed")

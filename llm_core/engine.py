@@ -8,12 +8,11 @@ backends only by their protocols.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -23,8 +22,9 @@ from llm_core.backends.transformers import TransformersBackend
 from llm_core.batching import MicroBatcher
 from llm_core.catalog import DECODER_HEADS, Catalog, ModelSpec, load_catalog
 from llm_core.endpoints import RemoteModels, load_endpoints
-from llm_core.errors import BackendError, LlmCoreError, ModelUnavailableError, NoAnswerError
+from llm_core.errors import BackendError, LlmCoreError, ModelUnavailableError
 from llm_core.failures import as_backend_error
+from llm_core.fallback import with_fallback
 from llm_core.hardware import default_device
 from llm_core.observation import Observer, Watch
 from llm_core.residency import Residency
@@ -222,7 +222,7 @@ class Engine:
             serve = functools.partial(self._served, task, request, client=client, asked_at=asked_at)
             if model_id == AUTO:
                 next_best = functools.partial(self._next_best, task, request, client)
-                yield from self._with_fallback(serve, spec, next_best, cancel)
+                yield from with_fallback(serve, spec, self._is_elsewhere, next_best, cancel)
             else:
                 yield from serve(spec, cancel=cancel)
         except (LlmCoreError, GeneratorExit):
@@ -311,41 +311,6 @@ class Engine:
 
     def _is_on_zero_gpu(self, spec: ModelSpec) -> bool:
         return self.zero_gpu is not None and spec in self.zero_gpu
-
-    def _with_fallback(
-        self,
-        serve: Callable[..., Generator[Event, None, None]],
-        spec: ModelSpec,
-        next_best: Callable[[frozenset[str]], ModelSpec | None],
-        cancel: CancelToken,
-        failed: frozenset[str] = frozenset(),
-    ) -> Generator[Event, None, None]:
-        """The answer of a model elsewhere, or that of the next best if there is none and nothing was given yet.
-
-        Args:
-            serve: Serves the request by an entry.
-            spec: The one to try first.
-            next_best: What ``auto`` takes without the tiers that failed.
-            cancel: Withdraws the request.
-            failed: Tiers that failed already.
-        """
-        if not self._is_elsewhere(spec):
-            yield from serve(spec, cancel=cancel)
-            return
-        begun, failed = False, failed | {spec.tier}
-        try:
-            with contextlib.closing(serve(spec, cancel=cancel.child())) as events:
-                for event in events:
-                    begun = begun or isinstance(event, Delta)
-                    yield event
-            return
-        except NoAnswerError as error:
-            if begun or (other := next_best(failed)) is None:
-                raise
-            logger.warning("%s; %s is asked instead", error, other.id)
-        with contextlib.closing(self._with_fallback(serve, other, next_best, cancel, failed)) as events:
-            for event in events:
-                yield _instead_of(spec, event)
 
     def _served(
         self, task: Task[Any, Any], request: Any, spec: ModelSpec, *, client: str, cancel: CancelToken, asked_at: float
@@ -511,13 +476,6 @@ def create_engine(settings: Settings | None = None, on_gpu: OnGpu | None = None)
     weights = WeightStore(settings, catalog)
     zero_gpu = ZeroGpu(on_gpu, TransformersBackend(settings.threads, "cuda")) if on_gpu else None
     return Engine(catalog, weights, settings, LazyRuntimes(settings, catalog, weights, remote), zero_gpu)
-
-
-def _instead_of(spec: ModelSpec, event: Event) -> Event:
-    """The event of a request that another model was to serve."""
-    if not isinstance(event, Completed):
-        return event
-    return dataclasses.replace(event, stats=dataclasses.replace(event.stats, instead_of=spec.id))
 
 
 def _result(future: Future[LoadedModel], cancel: CancelToken) -> LoadedModel:

@@ -90,8 +90,9 @@ class ZeroGpu:
         for spec in specs:
             try:
                 self._models[spec.id] = self._backend.open(spec, files(spec))
-            except LlmCoreError as error:
-                logger.warning("%s is not moved to %s: %s", spec.id, NAME, error)
+            except Exception as error:
+                why = error if isinstance(error, LlmCoreError) else as_backend_error(error)
+                logger.warning("%s is not moved to %s: %s", spec.id, NAME, why)
             else:
                 self._moved_bytes += self._models[spec.id].memory_bytes
                 logger.info("moved %s to %s", spec.id, NAME)

@@ -148,11 +148,14 @@ def test_models_that_were_not_moved_cannot_be_had() -> None:
 def test_what_cannot_be_opened_is_left_out() -> None:
     class Broken(EchoBackend):
         def open(self, spec: ModelSpec, files: Any) -> Any:
-            if spec.id == "broken":
-                raise WeightsError("broken: cut short")
+            if spec.id != LARGE.id:
+                raise WeightsError("cut short") if spec.id == "broken" else RuntimeError("CUDA")
             return super().open(spec, files)
 
-    boundary, catalog = Boundary(), Catalog({"broken": echo_spec("broken", **FROM_THE_HUB), LARGE.id: LARGE})
+    boundary, catalog = (
+        Boundary(),
+        Catalog({each: echo_spec(each, **FROM_THE_HUB) for each in ("broken", "odd")} | {LARGE.id: LARGE}),
+    )
     gpu, chosen = ZeroGpu(boundary, Broken()), Settings(offline=True)
     gpu.move(catalog.values(), lambda spec: None)  # type: ignore[arg-type, return-value]
     with closing(Engine(catalog, WeightStore(chosen, catalog), chosen, {}, gpu)) as engine:
