@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -51,7 +53,9 @@ def page_process(
     log = folder / "log.txt"
     with log.open("w") as output:
         command = [sys.executable, "-m", f"tests.support.{module}", str(port), *arguments]
-        page = subprocess.Popen(command, env=environment(told), stdout=output, stderr=output, cwd=ROOT)
+        page = subprocess.Popen(
+            command, env=environment(told), stdout=output, stderr=output, cwd=ROOT, start_new_session=True
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(page, address, log)
@@ -59,6 +63,8 @@ def page_process(
     finally:
         page.terminate()
         page.wait(10)
+        with contextlib.suppress(ProcessLookupError):  # what it forked is not ended with it
+            os.killpg(page.pid, signal.SIGKILL)
 
 
 def _wait(page: subprocess.Popen[bytes], address: str, log: Path) -> None:
