@@ -25,6 +25,10 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, OverflowError) as error:
         sys.exit(f"error: cannot serve on {options.host}:{options.port}: {error}; choose another --port")
 
+    from demos._zero_gpu import on_zero_gpu
+
+    on_gpu = on_zero_gpu()  # before anything imports torch
+
     from demos._operations import operation_routes
     from demos._page import build_page, launch_options
     from llm_core.engine import create_engine
@@ -37,7 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     settings = Settings()
     configure_logging(settings)
     try:
-        created = create_engine(settings)
+        created = create_engine(settings, on_gpu)
+        created.move_to_zero_gpu()
     except ConfigurationError as error:
         sys.exit(f"error: {error}")
     with contextlib.closing(created) as engine, contextlib.closing(Speedometer(engine)) as speeds:

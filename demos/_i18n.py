@@ -21,7 +21,7 @@ _LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
 _TABLE = "table_"
 """Begins the key of a whole table."""
 _ALSO = {
-    "compare": ("error", "labels", "remote", "status"),
+    "compare": ("error", "labels", "remote", "status", "zero_gpu"),
     **dict.fromkeys(("dial", "explain", "labels", "marked", "mentions", "stress"), ("labels",)),
 }
 """Tables that hold the strings of others as well, under their whole keys."""

@@ -62,6 +62,9 @@ def reason(error: Exception) -> tuple[str, str]:
             return "error.deadline", f"{seconds:g} s"
         case errors.CancelledError():
             return "status.stopped", ""
+        case errors.GpuRefusedError(reason=why, retry_after=wait):
+            key = f"zero_gpu.refused_{why}"
+            return (f"{key}_until" if wait and f"{key}_until" in strings("en") else key), wait
         case errors.OutOfMemoryError():
             return "error.memory", ""
         case errors.ModelUnavailableError():
@@ -77,6 +80,8 @@ def describe_phase(view: View) -> str:
     match view.phase:
         case Waiting(ahead=ahead):
             return say("status.waiting", str(ahead))
+        case Loading(lent=True):
+            return say("zero_gpu.waiting")
         case Loading(model_id=model_id):
             return say("status.loading", plain(model_id))
         case Progress(done=done, total=total) if total > 1:

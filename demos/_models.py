@@ -10,7 +10,7 @@ from gradio.i18n import I18nData
 from demos._demo import DemoContext
 from demos._i18n import say, t
 from demos._messages import plain
-from llm_core.catalog import ModelSpec
+from llm_core.catalog import DECODER_HEADS, ModelSpec
 from llm_core.selection import AUTO
 
 Choice = tuple[str | I18nData, str]
@@ -117,12 +117,13 @@ def _named(ctx: DemoContext, spec: ModelSpec) -> str:
 
 
 def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
-    """What ``auto`` takes on a machine without a GPU, a model for each language that those before it do not read.
+    """What ``auto`` takes on a machine without a GPU, or with ZeroGPU; for each language that those before do not read.
 
     Asking for the device would import torch, and for the Hub's models, once one is found, take time for nothing.
     """
     found: list[ModelSpec] = []
-    for spec in specs:
+    lent = ctx.engine.zero_gpu
+    for spec in sorted(specs, key=lambda spec: lent is None or spec not in lent or spec.head not in DECODER_HEADS):
         known = {language for other in found for language in other.languages}
         is_wanted = spec.tier == "embedded" or not found
         if is_wanted and not known.issuperset(spec.languages) and is_ready(ctx, spec):

@@ -21,6 +21,7 @@ from demos._demo import DemoContext, discover
 from demos._head import ICON, PageHead
 from demos._history import history_view
 from demos._i18n import t, translations
+from demos._login import login_view
 from demos._security import BodyLimit, SecurityHeaders
 from demos._sessions import keep_sessions_small
 from demos._tour import tour_strings
@@ -70,6 +71,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
         gr.Markdown(t("page.title"), elem_id="title")
         remote = any(spec.tier == "remote" for spec in engine.catalog.values())
         gr.Markdown(t("remote.pitch" if remote else "page.pitch"), elem_id="pitch")
+        login_view(ctx)
         if warm_up is not None:
             arrival_view(ctx, warm_up)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):

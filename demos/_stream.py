@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from demos._visitor import of_visitor
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Partial, Progress, RunStats, Token, Waiting
 
 COALESCE_SECONDS = 0.04
@@ -92,7 +93,10 @@ async def follow(run: Run, cancel: CancelToken | None = None) -> AsyncGenerator[
     cancel = cancel or CancelToken()
     arrivals: Arrivals = asyncio.Queue()
     pump = threading.Thread(
-        target=_pump, args=(run, cancel, arrivals, asyncio.get_running_loop()), name="request", daemon=True
+        target=of_visitor().run,
+        args=(_pump, run, cancel, arrivals, asyncio.get_running_loop()),
+        name="request",
+        daemon=True,
     )
     view, not_before = View(), 0.0
     try:

@@ -20,6 +20,7 @@ from demos._handler import Updates, Wiring, cleared, make_stopper, status_parts
 from demos._i18n import say
 from demos._models import describe_choice, menu_choices, unavailable
 from demos._usage import Place, usage_view
+from demos._visitor import of_visitor
 from llm_core.catalog import ModelSpec
 from llm_core.selection import AUTO
 from llm_core.session import Task
@@ -283,12 +284,13 @@ class Workbench:
         self.ctx.on_load.append((tuple(menu), lambda: self._refresh(*chosen)))
 
     def _describe(self, model_id: str, *chosen: Any) -> str:
-        return self._note_of(*chosen) or describe_choice(self.ctx, self.specs_of(*chosen), model_id)
+        said = self._note_of(*chosen)
+        return said or of_visitor().run(describe_choice, self.ctx, self.specs_of(*chosen), model_id)
 
     def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
         """Menu and note as things stand now; not done while the page is built, because it may ask the network."""
         specs = self.specs_of(*chosen)
-        choices = menu_choices(specs, unavailable(self.ctx, specs))
+        choices = menu_choices(specs, of_visitor().run(unavailable, self.ctx, specs))
         return gr.update(choices=choices, value=AUTO), self._describe(AUTO, *chosen)
 
     def _button(self, action: str, **options: Any) -> gr.Button:

@@ -35,6 +35,8 @@ LABELLED_HEADS = ("sequence_classification", "token_classification", "entailment
 """Heads whose logits are the labels of the entry."""
 ENTAILMENT = "entailment"
 """That label of a model of natural language inference; its other ones may have any name."""
+DECODER_HEADS = frozenset({"causal_lm", "seq2seq"})
+"""Heads that write."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

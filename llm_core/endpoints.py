@@ -18,11 +18,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from llm_core.catalog import Catalog, ModelSpec, Price
 from llm_core.errors import ConfigurationError
+from llm_core.visitor import visitor_key
 
 Server = Literal["openai", "vllm", "sglang", "llama.cpp", "transformers"]
 """Which dialect of the OpenAI protocol is spoken; ``openai`` is what all have in common."""
 _CONTINUING: frozenset[Server] = frozenset({"vllm", "sglang", "llama.cpp"})
 """Servers that go on from the beginning of an assistant's message."""
+HUB_ROUTER = "https://router.huggingface.co/v1"
+"""Inference Providers: the one address that may get a visitor's own key."""
 MESSAGES: Final = "messages"
 """Name of the prompt template of servers that have the model's own (`tasks.prompts`)."""
 
@@ -55,6 +58,16 @@ class Endpoint(_Table):
     """Requests that it is given at once."""
     key: SecretStr | None = Field(default=None, repr=False)
     """Read from `api_key_env`; cannot be written in the file."""
+
+    @property
+    def key_now(self) -> SecretStr | None:
+        """The key to send: of a visitor who is logged in, the visitor's own, if this is the Hub's router."""
+        return (visitor_key.get() if self.base_url == HUB_ROUTER else None) or self.key
+
+    @property
+    def lacks_visitor(self) -> bool:
+        """Whether only visitors who are logged in may ask it, and this one is not."""
+        return self.base_url == HUB_ROUTER and self.key_now is None
 
 
 class RemoteModel(_Table):

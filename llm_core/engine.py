@@ -8,21 +8,23 @@ backends only by their protocols.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, TimeoutError
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from llm_core.admission import Admission
 from llm_core.backends.base import AnswersTogether, Backend, LoadedModel, ModelFiles
-from llm_core.batching import MicroBatcher, is_out_of_memory
-from llm_core.catalog import Catalog, ModelSpec, load_catalog
+from llm_core.backends.transformers import TransformersBackend
+from llm_core.batching import MicroBatcher
+from llm_core.catalog import DECODER_HEADS, Catalog, ModelSpec, load_catalog
 from llm_core.endpoints import RemoteModels, load_endpoints
-from llm_core.errors import BackendError, LlmCoreError, ModelUnavailableError, NoAnswerError, OutOfMemoryError
+from llm_core.errors import BackendError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
+from llm_core.failures import as_backend_error
+from llm_core.fallback import with_fallback
 from llm_core.hardware import default_device
 from llm_core.observation import Observer, Watch
 from llm_core.residency import Residency
@@ -33,12 +35,14 @@ from llm_core.settings import Settings
 from llm_core.shared_encoder import SharedEncoder
 from llm_core.types import CancelToken, Completed, Delta, Event, Loading, Progress, RunStats, Waiting
 from llm_core.weights import Availability, WeightStore
+from llm_core.zero_gpu import NAME as ZERO_GPU
+from llm_core.zero_gpu import SLOTS as ZERO_GPU_SLOTS
+from llm_core.zero_gpu import OnGpu, ZeroGpu, models_to_move
 
 logger = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 _POLL_SECONDS = 0.05
-_DECODER_HEADS = frozenset({"causal_lm", "seq2seq"})
 
 
 class _RunsMany(Protocol):
@@ -65,20 +69,27 @@ class Engine:
         weights: Where their files are.
         settings: Bounds, threads, memory.
         backends: A runtime by the name that entries use.
+        zero_gpu: What serves the Hub's models on a Space with ZeroGPU; ``None`` anywhere else.
     """
 
     def __init__(
-        self, catalog: Catalog, weights: WeightStore, settings: Settings, backends: Mapping[str, Backend]
+        self,
+        catalog: Catalog,
+        weights: WeightStore,
+        settings: Settings,
+        backends: Mapping[str, Backend],
+        zero_gpu: ZeroGpu | None = None,
     ) -> None:
         self.catalog = catalog
         self.settings = settings
+        self.zero_gpu = zero_gpu
         self._weights = weights
         self._backends = backends
         self.observers: list[Observer] = []
         """Told of each request after its end."""
         self._lent: dict[str, ModelSpec] = {}
         self._lent_files: dict[str, ModelFiles] = {}
-        self._selection = Selection(self.availability, lambda: self.device)
+        self._selection = Selection(self.availability, lambda: ZERO_GPU if zero_gpu else self.device)
         self._residency = Residency(self._open, settings.memory_budget_bytes)
         self._batcher = MicroBatcher(self._residency.free_idle)
         self._admission = self._queue()
@@ -99,6 +110,8 @@ class Engine:
         """Whether an entry can be had here, and if not, why and what would help."""
         if spec.tier == "remote":
             return self._remote.availability(spec)
+        if self.zero_gpu is not None and (there := self.zero_gpu.availability(spec)) is not None:
+            return there
         return Availability(True, present=True) if spec.id in self._lent_files else self._weights.availability(spec)
 
     def files(self, spec: ModelSpec) -> ModelFiles:
@@ -138,6 +151,15 @@ class Engine:
         """Models in memory, by id."""
         return self._residency.resident()
 
+    def move_to_zero_gpu(self) -> None:
+        """Fetch and open the models for ZeroGPU; in the main thread, before the page is served. Nothing anywhere else.
+
+        Raises:
+            ConfigurationError: One that the owner named is not there, or cannot be moved.
+        """
+        if self.zero_gpu is not None:
+            self.zero_gpu.move(models_to_move(self.catalog, self.settings.zero_gpu_models), self._weights.files)
+
     def preload(self, model_id: str) -> Future[LoadedModel]:
         """Start bringing a model into memory; the future is done when it is there."""
         return self._residency.request(self.catalog[model_id])
@@ -175,8 +197,8 @@ class Engine:
         Args:
             task: What to do.
             request: Its validated request.
-            model_id: As in `resolve`; with ``"auto"``, a remote model that does not answer is replaced by the best of
-                the other tiers, and `RunStats.instead_of` says so.
+            model_id: As in `resolve`; with ``"auto"``, a remote model that does not answer, or one for which no GPU is
+                lent, is replaced by the best that needs neither, and `RunStats.instead_of` says so.
             client: Whose request it is, for fairness and for models of its own.
             cancel: Withdraws the request from another thread. Closing the iterator withdraws it as well.
 
@@ -198,12 +220,13 @@ class Engine:
             spec = self.resolve(task, request, model_id, client)
             watch.model = spec.id
             serve = functools.partial(self._served, task, request, client=client, asked_at=asked_at)
-            if spec.tier != "remote" or model_id != AUTO:
-                yield from serve(spec, cancel=cancel)
+            if model_id == AUTO:
+                next_best = functools.partial(self._next_best, task, request, client)
+                yield from with_fallback(serve, spec, self._is_elsewhere, next_best, cancel)
             else:
-                yield from self._with_fallback(serve, spec, lambda: self._next_tier(task, request, client), cancel)
+                yield from serve(spec, cancel=cancel)
         except Exception as error:
-            told = error if isinstance(error, LlmCoreError) else _as_backend_error(error)
+            told = error if isinstance(error, LlmCoreError) else as_backend_error(error)
             if isinstance(told, OutOfMemoryError):
                 self._residency.free_idle()  # the next request finds more
             if told is error:
@@ -276,43 +299,29 @@ class Engine:
         )
 
     def _queue_of(self, spec: ModelSpec) -> Admission:
-        if spec.tier != "remote":
+        if not self._is_elsewhere(spec):
             return self._admission
+        remote = spec.tier == "remote"
+        name, slots = (spec.id, self._remote.slots(spec)) if remote else (ZERO_GPU, ZERO_GPU_SLOTS)
         with self._elsewhere_lock:
-            if spec.id not in self._elsewhere:
-                self._elsewhere[spec.id] = self._queue(self._remote.slots(spec))
-            return self._elsewhere[spec.id]
+            if name not in self._elsewhere:
+                self._elsewhere[name] = self._queue(slots)
+            return self._elsewhere[name]
 
-    def _with_fallback(
-        self,
-        serve: Callable[..., Generator[Event, None, None]],
-        spec: ModelSpec,
-        next_tier: Callable[[], ModelSpec | None],
-        cancel: CancelToken,
-    ) -> Iterator[Event]:
-        """The answer of a remote model, or that of the next tier if there is none and nothing was given yet."""
-        begun = False
-        try:
-            with contextlib.closing(serve(spec, cancel=cancel.child())) as events:
-                for event in events:
-                    begun = begun or isinstance(event, Delta)
-                    yield event
-            return
-        except NoAnswerError as error:
-            if begun or (other := next_tier()) is None:
-                raise
-            logger.warning("%s; %s is asked instead", error, other.id)
-        with contextlib.closing(serve(other, cancel=cancel)) as events:
-            for event in events:
-                yield _instead_of(spec, event)
+    def _is_elsewhere(self, spec: ModelSpec) -> bool:
+        """Whether another process answers, which may also not do so."""
+        return spec.tier == "remote" or self._is_on_zero_gpu(spec)
+
+    def _is_on_zero_gpu(self, spec: ModelSpec) -> bool:
+        return self.zero_gpu is not None and spec in self.zero_gpu
 
     def _served(
         self, task: Task[Any, Any], request: Any, spec: ModelSpec, *, client: str, cancel: CancelToken, asked_at: float
     ) -> Generator[Event, None, None]:
         """One request by one entry."""
-        model = yield from self._until_loaded(spec, cancel)
-        alone = spec.head in _DECODER_HEADS and not isinstance(model, AnswersTogether)
-        exclusive = alone and spec.tier != "remote"
+        model = None if self._is_on_zero_gpu(spec) else (yield from self._until_loaded(spec, cancel))
+        many_at_once = isinstance(model, AnswersTogether) or self._is_elsewhere(spec)
+        exclusive = spec.head in DECODER_HEADS and not many_at_once
         ticket = self._queue_of(spec).join(client, exclusive=exclusive)
         try:
             yield from ticket.until_granted(cancel, _POLL_SECONDS)
@@ -321,25 +330,30 @@ class Engine:
             cancel.cancel()
             ticket.release()
 
-    def _next_tier(self, task: Task[Any, Any], request: Any, client: str) -> ModelSpec | None:
-        """What ``auto`` takes where no remote model answers."""
+    def _next_best(self, task: Task[Any, Any], request: Any, client: str, failed: frozenset[str]) -> ModelSpec | None:
+        """What ``auto`` takes where no model of some tiers answers."""
         with contextlib.suppress(LlmCoreError):
-            return self._selection.best(task, request, self.catalog_of(client), remote=False)
+            return self._selection.best(task, request, self.catalog_of(client), without=failed)
         return None
 
     def _run_granted(
         self, task: Task[Any, Any], request: Any, spec: ModelSpec, cancel: CancelToken, asked_at: float
     ) -> Iterator[Event]:
         with _EngineSession(self, spec, cancel) as session:
-            session.open(LoadedModel)
+            if not self._is_on_zero_gpu(spec):
+                session.open(LoadedModel)
             granted_at = time.monotonic()
             cancel.allow(self.settings.request_seconds)
             cancel.check()
-            steps = task.run(session, request)
+            steps = self._steps(task, request, session)
             first_at, tokens = None, 0
+            step: Increment | Loading | None = None
             try:
                 while True:
-                    step = next(steps)
+                    was_loading, step = isinstance(step, Loading), next(steps)
+                    if was_loading:  # only now there is a device
+                        granted_at = time.monotonic()
+                        cancel.allow(self.settings.request_seconds)
                     if isinstance(step, Delta):
                         first_at = first_at or time.monotonic()
                         tokens += sum(token.count for token in step.tokens)
@@ -361,10 +375,18 @@ class Engine:
                 ),
             )
 
+    def _steps(
+        self, task: Task[Any, Any], request: Any, session: _EngineSession
+    ) -> Generator[Increment | Loading, None, Any]:
+        if self.zero_gpu is None or session.spec not in self.zero_gpu:
+            return task.run(session, request)
+        session.device = ZERO_GPU
+        return self.zero_gpu.steps(task, request, session.spec, session.cancel)
+
     def _open(self, spec: ModelSpec) -> LoadedModel:
         started, files = time.monotonic(), self.files(spec)
         opening = functools.partial(self._backends[spec.backend].open, spec, files)
-        model = opening() if spec.head in _DECODER_HEADS else self._batcher.alone(opening)
+        model = opening() if spec.head in DECODER_HEADS else self._batcher.alone(opening)
         logger.info("loaded %s on %s in %.2f s", spec.id, model.device, time.monotonic() - started)
         return model
 
@@ -402,7 +424,7 @@ class _EngineSession:
             self.device = model.device
         if not isinstance(model, capability):
             raise BackendError(f"{spec.id} cannot do this: its runtime does not offer {capability.__name__}")
-        if spec.head in _DECODER_HEADS or capability is LoadedModel:
+        if spec.head in DECODER_HEADS or capability is LoadedModel:
             return model
         return SharedEncoder(model, self._engine._batcher)  # type: ignore[return-value]
 
@@ -441,8 +463,12 @@ class _Many:
         return task.run_many(session, requests)
 
 
-def create_engine(settings: Settings | None = None) -> Engine:
+def create_engine(settings: Settings | None = None, on_gpu: OnGpu | None = None) -> Engine:
     """An engine with the shipped catalogue, the owner's remote models and all runtimes; loads nothing yet.
+
+    Args:
+        settings: Default: those of the environment.
+        on_gpu: What runs functions on ZeroGPU, on a Space that has it; no model is moved there yet.
 
     Raises:
         ConfigurationError: The file of remote models is not right.
@@ -451,14 +477,8 @@ def create_engine(settings: Settings | None = None) -> Engine:
     remote = load_endpoints(settings.remote) if settings.remote else RemoteModels()
     catalog = remote.added_to(load_catalog())
     weights = WeightStore(settings, catalog)
-    return Engine(catalog, weights, settings, LazyRuntimes(settings, catalog, weights, remote))
-
-
-def _instead_of(spec: ModelSpec, event: Event) -> Event:
-    """The event of a request that another model was to serve."""
-    if not isinstance(event, Completed):
-        return event
-    return dataclasses.replace(event, stats=dataclasses.replace(event.stats, instead_of=spec.id))
+    zero_gpu = ZeroGpu(on_gpu, TransformersBackend(settings.threads, "cuda", streams=1)) if on_gpu else None
+    return Engine(catalog, weights, settings, LazyRuntimes(settings, catalog, weights, remote), zero_gpu)
 
 
 def _result(future: Future[LoadedModel], cancel: CancelToken) -> LoadedModel:
@@ -470,10 +490,3 @@ def _result(future: Future[LoadedModel], cancel: CancelToken) -> LoadedModel:
             if future.done():
                 raise
             cancel.check()
-
-
-def _as_backend_error(error: Exception) -> BackendError:
-    logger.exception("a runtime failed")
-    if is_out_of_memory(error):
-        return OutOfMemoryError("the device ran out of memory; try a shorter text or a smaller model")
-    return BackendError(f"the model's runtime failed ({type(error).__name__}); the log has the details")

@@ -13,16 +13,35 @@
     ├── StorageFullError          what the owner lets visitors store has reached its limit
     └── BackendError              a runtime failed on a well-formed request (out of memory included)
         ├── NoAnswerError         a server elsewhere did not answer, and nothing of its answer was given to anybody
+        │   └── GpuRefusedError   no GPU was lent for this request; says why
         └── OutOfMemoryError      the device ran out of memory
+
+All of them can be pickled, as they must be to come back from another process; fields and message stay what they were.
 
 The module knows nothing of pages, HTTP or the command line: those decide how an error is shown.
 """
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
+GpuRefusal = Literal["quota", "anonymous", "busy", "long", "expired", "failed"]
+_REFUSALS: dict[GpuRefusal, str] = {
+    "quota": "your time on the shared GPU is used up",
+    "anonymous": "the time on the shared GPU for visitors who are not logged in is used up",
+    "busy": "all shared GPUs are in use",
+    "long": "the request needs more time on the shared GPU than is lent at once",
+    "expired": "the page has been open for too long to be lent a GPU; load it anew",
+    "failed": "the shared GPU did not answer",
+}
+
 
 class LlmCoreError(Exception):
     """Base of every deliberate error; `str(error)` is written for the person who made the request."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By message and fields: pickle would otherwise call the class with its message alone."""
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class InputError(LlmCoreError):
@@ -37,6 +56,7 @@ class InputError(LlmCoreError):
     def __init__(self, field: str, rule: str, value: object = None) -> None:
         self.field = field
         self.rule = rule
+        self.value = value
         shown = "" if value is None else f" (got {_shortened(value)})"
         super().__init__(f"{field}: {rule}{shown}")
 
@@ -149,8 +169,31 @@ class NoAnswerError(BackendError):
     """No server of a remote model answered; nothing was given to anybody yet, so another model may be asked."""
 
 
+class GpuRefusedError(NoAnswerError):
+    """No GPU was lent for this request, so that another model may be asked.
+
+    Args:
+        reason: ``"quota"``: the visitor has none left; ``"anonymous"``: visitors who are not logged in have none left;
+            ``"busy"``: all are in use; ``"long"``: the request asks for more time than may be lent at once;
+            ``"expired"``: the page has been open for too long; ``"failed"``: the one that was lent failed.
+        retry_after: When there will be one again, as ``H:MM:SS``; empty if nobody knows.
+    """
+
+    def __init__(self, reason: GpuRefusal, retry_after: str = "") -> None:
+        self.reason: GpuRefusal = reason
+        self.retry_after = retry_after
+        super().__init__(_REFUSALS[reason] + (f"; try again in {retry_after}" if retry_after else ""))
+
+
 class OutOfMemoryError(BackendError):
     """The device ran out of memory, also after other models were evicted and the batch was halved."""
+
+
+def _restored(kind: type[LlmCoreError], args: tuple[Any, ...], fields: dict[str, Any]) -> LlmCoreError:
+    """A pickled error, made without its constructor, whose arguments may be others."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 def _shortened(value: object, limit: int = 60) -> str:

@@ -48,10 +48,20 @@ def configure_torch(threads: int) -> None:
     torch.set_float32_matmul_precision("medium")
 
 
+def has_zero_gpu() -> bool:
+    """Whether this is a Hugging Face Space with ZeroGPU, as its package `spaces` understands it."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
 def default_device() -> str:
-    """The torch device models run on: ``cuda``, ``mps`` or ``cpu``."""
+    """The torch device models run on: ``cuda``, ``mps`` or ``cpu``.
+
+    With ZeroGPU it is the CPU: CUDA then seems to be here, but computes nothing in this process.
+    """
     import torch
 
+    if has_zero_gpu():
+        return "cpu"
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

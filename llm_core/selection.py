@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llm_core.catalog import Catalog, ModelSpec
+from llm_core.catalog import DECODER_HEADS, Catalog, ModelSpec
 from llm_core.errors import InputError, LlmCoreError, ModelUnavailableError
 from llm_core.hardware import device_memory_bytes
 from llm_core.session import Task
 from llm_core.weights import Availability
+from llm_core.zero_gpu import NAME as ZERO_GPU
 
 AUTO = "auto"
 
@@ -44,32 +45,37 @@ class Selection:
             raise ModelUnavailableError(spec.id, availability.reason, availability.remedy)
         return spec
 
-    def best(self, task: Task[Any, Any], request: Any, catalog: Catalog, *, remote: bool = True) -> ModelSpec:
+    def best(
+        self, task: Task[Any, Any], request: Any, catalog: Catalog, *, without: frozenset[str] = frozenset()
+    ) -> ModelSpec:
         """The first entry that is available: the remote tier first; then on a GPU the Hub tier, otherwise the embedded
-        tier, and Hub models only when they are on this machine already.
+        tier, and Hub models only when they are on this machine already. On ZeroGPU those of the Hub that write come
+        before the embedded tier, the others after it: they would be no better for the wait.
 
         Args:
             task: What to do.
             request: Its validated request.
             catalog: What there is to choose from.
-            remote: Whether a model on other machines may be chosen.
+            without: Tiers that may not be chosen.
 
         Raises:
             InputError: What is here does not serve this request.
             ModelUnavailableError: No entry that serves it can be had here.
         """
         candidates = task.candidates(catalog, request)
-        elsewhere = [spec for spec in candidates if spec.tier == "remote"]
-        here = [spec for spec in candidates if spec.tier != "remote"]
-        if remote and (found := next((spec for spec in elsewhere if self._availability(spec).available), None)):
+        allowed = [spec for spec in candidates if spec.tier not in without]
+        elsewhere = [spec for spec in allowed if spec.tier == "remote"]
+        here = [spec for spec in allowed if spec.tier != "remote"]
+        if found := next((spec for spec in elsewhere if self._availability(spec).available), None):
             return found
-        on_gpu = bool(here) and self._device() != "cpu"
-        for spec in sorted(here, key=lambda spec: (spec.tier == "hub") != on_gpu):
+        device = self._device() if here else "cpu"
+        on_gpu = device not in ("cpu", ZERO_GPU)
+        for spec in sorted(here, key=lambda spec: _comes_later(spec, device)):
             availability = self._availability(spec)
             wanted = self._fits_device(spec) if on_gpu else spec.tier == "embedded" or availability.present
             if availability.available and wanted:
                 return spec
-        raise self._none_available(task, request, catalog, here or (elsewhere if remote else []))
+        raise self._none_available(task, request, catalog, here or elsewhere)
 
     def _fits_device(self, spec: ModelSpec) -> bool:
         """Whether the accelerator holds the model, and a fifth of it more for what it computes."""
@@ -91,6 +97,12 @@ class Selection:
                 rule = f"{objection.rule}. {first.title} would serve, but is {reason}. {remedy}"
                 return InputError(objection.field, rule)
         return ModelUnavailableError(first.id, reason, remedy)
+
+
+def _comes_later(spec: ModelSpec, device: str) -> bool:
+    """Whether an entry comes after those of the other tier."""
+    hub_first = device != "cpu" and (device != ZERO_GPU or spec.head in DECODER_HEADS)
+    return (spec.tier == "hub") != hub_first
 
 
 def _objection(task: Task[Any, Any], request: Any, spec: ModelSpec) -> InputError | None:

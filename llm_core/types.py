@@ -123,9 +123,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """A model's weights are being fetched or loaded."""
+    """A model's weights are being fetched or loaded, or it waits for a GPU that is lent."""
 
     model_id: str
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from llm_core import hardware
+from llm_core.settings import Settings
 
 
 @pytest.fixture
@@ -37,3 +38,13 @@ def test_memory_follows_the_limit(cgroup: Path) -> None:
     assert hardware.available_memory_bytes() == 1_000_000
     (cgroup / "memory.max").write_text("max")
     assert hardware.available_memory_bytes() == total
+
+
+def test_a_public_space_keeps_waits_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("request_seconds", "max_waiting", "max_waiting_per_client", "fetch_at_start")
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert [getattr(Settings(), name) for name in names] == [120, 64, 8, False]
+    monkeypatch.setenv("SPACE_ID", "ann/demo")
+    assert [getattr(Settings(), name) for name in names] == [60, 32, 3, True]
+    monkeypatch.setenv("LLM_CORE_MAX_WAITING_PER_CLIENT", "5")
+    assert Settings().max_waiting_per_client == 5, "what the owner sets counts"

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_core.deploy.front_matter import Keys, with_keys
 from llm_core.deploy.requirements import space_requirements
 
-FILES = ("app.py", "README.md", "LICENSE", "CHANGELOG.md")
+README = "README.md"
+FILES = ("app.py", README, "LICENSE", "CHANGELOG.md")
+REMOTE = "remote.toml"
+"""Where the owner's file of remote models is in a Space."""
 FOLDERS = ("demos", "docs", "llm_core", "models", "recipes")
 SUFFIXES = frozenset(
     ".bin .css .csv .docx .gguf .gif .html .jpg .js .json .jsonl .md .model .pdf .png .po .py .safetensors .spm .srt"
@@ -32,16 +36,33 @@ class BundleFile:
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
 
-def bundle(root: Path, torch_index: str | None = None) -> list[BundleFile]:
+def bundle(
+    root: Path,
+    torch_index: str | None = None,
+    *,
+    zero_gpu: bool = False,
+    remote: Path | None = None,
+    front_matter: Keys | None = None,
+) -> list[BundleFile]:
     """The files of a Space, in order of their paths.
 
     Args:
         root: The repository.
         torch_index: See `space_requirements`.
+        zero_gpu: See `space_requirements`.
+        remote: The owner's file of remote models.
+        front_matter: What the README's gets beside its own.
     """
     files = [BundleFile(name, root / name) for name in FILES]
     files += [BundleFile(path.relative_to(root).as_posix(), path) for name in FOLDERS for path in _below(root / name)]
-    files.append(BundleFile("requirements.txt", space_requirements(root, torch_index).encode()))
+    front_matter = front_matter or {}
+    requirements = space_requirements(root, torch_index, zero_gpu=zero_gpu, oauth="hf_oauth" in front_matter)
+    files.append(BundleFile("requirements.txt", requirements.encode()))
+    if remote is not None:
+        files.append(BundleFile(REMOTE, remote))
+    if front_matter:
+        files = [file for file in files if file.path != README]
+        files.append(BundleFile(README, with_keys((root / README).read_text(encoding="utf-8"), front_matter).encode()))
     return sorted(files, key=lambda file: file.path)
 
 

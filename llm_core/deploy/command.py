@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from llm_core.deploy.bundle import REMOTE
+from llm_core.deploy.front_matter import OAUTH, thumbnail
+from llm_core.endpoints import load_endpoints
 from llm_core.errors import InputError
 from llm_core.settings import REPOSITORY_ROOT, Settings
 
@@ -22,7 +26,7 @@ def deploy() -> None:
 def space(
     repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Of the Space; made if it is not there.")],
     hardware: Annotated[
-        str, typer.Option(help="cpu-basic, cpu-upgrade, t4-small, l4x1, a10g-small, a100-large …")
+        str, typer.Option(help="cpu-basic, cpu-upgrade, zero-a10g (ZeroGPU), t4-small, l4x1, a10g-small …")
     ] = "cpu-basic",
     private: Annotated[bool, typer.Option("--private", help="Only its owner sees it.")] = False,
     sleep_time: Annotated[
@@ -37,6 +41,10 @@ def space(
     torch_index: Annotated[
         str | None, typer.Option(metavar="URL", help="Package index that has torch without CUDA, for hardware cpu-…")
     ] = None,
+    remote: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of remote models; their keys go as --secret.")
+    ] = None,
+    oauth: Annotated[bool, typer.Option("--oauth", help="Visitors may log in with Hugging Face.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Longest time for the build, in seconds.")] = 1800.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show files and calls; change nothing.")] = False,
 ) -> None:
@@ -49,14 +57,18 @@ def space(
     from llm_core.deploy import Deployment, SpaceOptions, bundle
 
     settings = Settings()
-    options = SpaceOptions(
-        repository, hardware, private, sleep_time, _values(variable), _values(secret), wait_seconds=wait
-    )
+    variables, secrets = _values(variable), _values(secret)
+    if remote is not None:
+        load_endpoints(remote, {**os.environ, **secrets})
+        variables["LLM_CORE_REMOTE"] = REMOTE
+    options = SpaceOptions(repository, hardware, private, sleep_time, variables, secrets, wait_seconds=wait)
     if torch_index is not None and not (hardware.startswith("cpu-") and torch_index.startswith("https://")):
         raise InputError("torch-index", "must begin with https://, and is for hardware cpu-… only")
-    files = bundle(REPOSITORY_ROOT, torch_index)
     token = settings.hub_token.get_secret_value() if settings.hub_token else get_token()
-    deployment = Deployment(options, files, HfApi(endpoint=settings.hub_endpoint, token=token or False), typer.echo)
+    api = HfApi(endpoint=settings.hub_endpoint, token=token or False)
+    keys = {**thumbnail(f"{api.endpoint}/spaces/{repository}"), **(OAUTH if oauth else {})}
+    files = bundle(REPOSITORY_ROOT, torch_index, zero_gpu=options.has_zero_gpu, remote=remote, front_matter=keys)
+    deployment = Deployment(options, files, api, typer.echo)
     if dry_run:
         for file in files:
             typer.echo(f"{file.size:>12,} {file.path}")

@@ -26,20 +26,36 @@ _TARGET = {
 """The machine of a Space; see ``python_version`` in the README's front matter."""
 
 
-def space_requirements(root: Path, torch_index: str | None = None) -> str:
+_ZERO_GPU_PINS = ("torch==2.11.0", "setuptools==81.0.0", "spaces==0.51.3")
+"""The newest torch that ZeroGPU knows, the newest setuptools which that takes, and what `demos._zero_gpu` reads."""
+
+
+def space_requirements(
+    root: Path, torch_index: str | None = None, *, zero_gpu: bool = False, oauth: bool = False
+) -> str:
     """The text of ``requirements.txt``.
 
     Args:
         root: The repository, with its requirements and constraints.
         torch_index: Address of a package index that has torch without CUDA's libraries, to take it from: 0.2 GB instead
             of several. Default: torch as everybody has it.
+        zero_gpu: Whether the Space has ZeroGPU.
+        oauth: Whether it has log-in.
     """
     wanted = _pins(root / "requirements.txt")
-    names = _needed(wanted)
-    pinned = [line for line in _pins(root / "constraints.txt") if canonicalize_name(Requirement(line).name) in names]
+    if zero_gpu:
+        wanted = [*(line for line in wanted if Requirement(line).name != "torch"), *_ZERO_GPU_PINS]
+    if oauth:
+        wanted = [line.replace("gradio[mcp]", "gradio[mcp,oauth]") for line in wanted]
+    names, chosen = _needed(wanted), {_name(line) for line in wanted}
+    pinned = [line for line in _pins(root / "constraints.txt") if _name(line) in names - chosen]
     if torch_index is not None:
         wanted = [f"--extra-index-url {torch_index}", *(_without_cuda(line) for line in wanted)]
     return "\n".join([*wanted, *pinned]) + "\n"
+
+
+def _name(line: str) -> str:
+    return canonicalize_name(Requirement(line).name)
 
 
 def _without_cuda(line: str) -> str:

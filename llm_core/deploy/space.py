@@ -54,16 +54,16 @@ class SpaceOptions:
         owner, _, name = self.repository.partition("/")
         if not (owner and name) or "/" in name:
             raise InputError("repository", "must be OWNER/NAME", self.repository)
-        if self.hardware.startswith(_ZERO_GPU):
-            rule = (
-                "cannot be ZeroGPU: it starts only apps that hand their work to its workers, and this one does not yet"
-            )
-            raise InputError("hardware", rule, self.hardware)
-        known = [flavour.value for flavour in SpaceHardware if not flavour.value.startswith(_ZERO_GPU)]
+        known = [flavour.value for flavour in SpaceHardware]
         if self.hardware not in known:
             raise InputError("hardware", f"must be one of {', '.join(known)}", self.hardware)
-        if self.sleep_seconds is not None and self.hardware == "cpu-basic":
-            raise InputError("sleep_time", "cannot be chosen on cpu-basic, which sleeps after 48 hours")
+        if self.sleep_seconds is not None and (self.hardware == "cpu-basic" or self.has_zero_gpu):
+            raise InputError("sleep_time", f"cannot be chosen on {self.hardware}, which sleeps after 48 hours")
+
+    @property
+    def has_zero_gpu(self) -> bool:
+        """Whether the Space is lent a GPU for each call."""
+        return self.hardware.startswith(_ZERO_GPU)
 
 
 class Deployment:

@@ -84,7 +84,12 @@ class InstructedTask:
 
     def __init__(self, task: Task[Any, Any]) -> None:
         self.name, self.request_type = task.name, task.request_type
-        self._instruction = _INSTRUCTIONS[task.name]
+        self._instruction  # noqa: B018  # raises now
+
+    @property
+    def _instruction(self) -> Instruction:
+        """Looked up, not kept: functions do not cross to another process."""
+        return _INSTRUCTIONS[self.name]
 
     def candidates(self, catalog: Catalog, request: Any) -> tuple[ModelSpec, ...]:
         """Models that generate and read the text."""

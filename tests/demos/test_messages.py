@@ -82,6 +82,7 @@ def test_phases_are_named() -> None:
     for event, key, detail in (
         (Waiting(3), "status.waiting", "3"),
         (Loading("minilm"), "status.loading", "minilm"),
+        (Loading("qwen", lent=True), "zero_gpu.waiting", ""),
         (Progress(4, 9), "status.running", "4/9"),
     ):
         view.take(event)

@@ -42,9 +42,13 @@ def test_nothing_private_and_nothing_of_development_goes_up(paths: set[str], tmp
     assert found == {*FILES, "requirements.txt", "demos/page.py"}
 
 
-@pytest.mark.parametrize(("torch_index", "torch"), [(None, "==2.13.0"), ("https://wheels.example/cpu", "==2.13.0+cpu")])
-def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, torch: str) -> None:
-    content = next(file.content for file in bundle(REPOSITORY_ROOT, torch_index) if file.path == "requirements.txt")
+@pytest.mark.parametrize(
+    ("torch_index", "zero_gpu", "torch"),
+    [(None, False, "==2.13.0"), ("https://wheels.example/cpu", False, "==2.13.0+cpu"), (None, True, "==2.11.0")],
+)
+def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, zero_gpu: bool, torch: str) -> None:
+    files = bundle(REPOSITORY_ROOT, torch_index, zero_gpu=zero_gpu)
+    content = next(file.content for file in files if file.path == "requirements.txt")
     assert isinstance(content, bytes)
     options = [line for line in content.decode().splitlines() if line.startswith("-")]
     assert options == ([f"--extra-index-url {torch_index}"] if torch_index else [])
@@ -55,3 +59,6 @@ def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, torch:
     assert {pin.name: str(pin.specifier) for pin in pins}["torch"] == torch
     assert {"starlette", "numpy", "tokenizers"} <= set(names), "what others need is pinned, too"
     assert not {"pytest", "mypy", "playwright", "datasets"} & set(names), "tests do not run there"
+    assert ("spaces" in names) == zero_gpu
+    # torch 2.11 refuses a newer one
+    assert not zero_gpu or {pin.name: str(pin.specifier) for pin in pins}["setuptools"] == "==81.0.0"

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import HfApi
 from typer.testing import CliRunner
 
 from llm_core import cli
 from llm_core.deploy import BundleFile, Deployment, SpaceOptions
 from llm_core.deploy import space as space_module
-from llm_core.errors import BackendError, InputError
+from llm_core.errors import BackendError, ConfigurationError, InputError
+from llm_core.settings import REPOSITORY_ROOT
 from tests.support.space_hub import READ_ONLY, TOKEN, SpaceHub, hosting_spaces
 
 # huggingface_hub 2.4 hands httpx2 bytes in a way that is going out of use.
@@ -164,7 +166,7 @@ def test_a_refused_token_is_told(hub: SpaceHub, files: list[BundleFile], token: 
         ({"repository": "demo"}, "repository"),
         ({"repository": "a/b/c"}, "repository"),
         ({"repository": "ann/demo", "hardware": "h100"}, "hardware"),
-        ({"repository": "ann/demo", "hardware": "zero-a10g"}, "hardware"),
+        ({"repository": "ann/demo", "hardware": "zero-a10g", "sleep_seconds": 600}, "sleep_time"),
         ({"repository": "ann/demo", "sleep_seconds": 600}, "sleep_time"),
     ],
 )
@@ -188,6 +190,52 @@ def test_a_dry_run_lists_files_and_calls_and_asks_nobody(hub: SpaceHub, environm
     assert hub.asked == []
     assert "models/translate-en-zh/model.bin" in output and "would set the secret MY_SECRET" in output
     assert "would ask for l4x1" in output and SECRET not in output and TOKEN not in output
+
+
+def test_zero_gpu_gets_its_torch_and_its_package(hub: SpaceHub, environment: None) -> None:
+    command = ["deploy", "space", "ann/demo", "--hardware", "zero-a10g"]
+    output = CliRunner().invoke(cli.app, [*command, "--dry-run"], catch_exceptions=False).output
+    assert hub.asked == [] and "would ask for zero-a10g" in output and "demos/_zero_gpu.py" in output
+    CliRunner().invoke(cli.app, command, catch_exceptions=False)
+    requirements = hub.files["ann/demo/requirements.txt"].decode().splitlines()
+    assert hub.hardware == "zero-a10g" and {"torch==2.11.0", "spaces==0.51.3"} <= set(requirements)
+    assert not any(line.startswith(("torch==2.13", "--extra-index-url")) for line in requirements)
+
+
+def test_log_in_and_remote_models_go_up(hub: SpaceHub, environment: None, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        """[models.big]\nmodel = "org/big"\ncontext_length = 8192\nlogprobs = false\n"""
+        """[[models.big.endpoints]]\nname = "router"\nbase_url = "https://router.huggingface.co/v1"\n"""
+    )
+    CliRunner().invoke(
+        cli.app, ["deploy", "space", "ann/demo", "--oauth", "--remote", str(file)], catch_exceptions=False
+    )
+    front = yaml.safe_load(hub.files["ann/demo/README.md"].decode().split("---")[1])
+    assert front["hf_oauth"] is True and front["hf_oauth_scopes"] == ["inference-api"] and front["sdk"] == "gradio"
+    requirements = hub.files["ann/demo/requirements.txt"].decode()
+    assert all(f"{name}==" in requirements for name in ("gradio[mcp,oauth]", "authlib", "itsdangerous", "joserfc"))
+    assert hub.files["ann/demo/remote.toml"] == file.read_bytes()
+    assert hub.variables == {"LLM_CORE_REMOTE": "remote.toml"}
+    file.write_text("[models.big]\n")
+    with pytest.raises(ConfigurationError, match="LLM_CORE_REMOTE: mine.toml"):
+        CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo", "--remote", str(file)], catch_exceptions=False)
+
+
+def test_links_to_the_space_have_a_picture_and_without_log_in_nothing_else_is_added(
+    hub: SpaceHub, environment: None
+) -> None:
+    CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo"], catch_exceptions=False)
+    picture = f"{hub.base_url}/spaces/ann/demo/resolve/main/demos/images/social.png"
+    readme = hub.files["ann/demo/README.md"].decode()
+    assert (
+        yaml.safe_load(readme.split("---")[1])["thumbnail"] == picture
+        and "ann/demo/demos/images/social.png" in hub.files
+    )
+    assert readme.replace(f'thumbnail: "{picture}"\n', "") == (REPOSITORY_ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert b"oauth" not in hub.files["ann/demo/requirements.txt"]
 
 
 @pytest.mark.parametrize("options", [["http://wheels.example"], ["https://wheels.example", "--hardware", "l4x1"]])

@@ -40,7 +40,9 @@ class RemoteBackend:
         return RemoteDecoder(spec, self._models[spec.id], self._of(spec), self._channel)
 
     def availability(self, spec: ModelSpec) -> Availability:
-        """Whether any of its endpoints is there; takes two seconds at most."""
+        """Whether any of its endpoints is there, for this visitor; takes two seconds at most."""
+        if all(endpoint.lacks_visitor for endpoint in self._models[spec.id].endpoints):
+            return Availability(False, "it runs on your own Inference Providers credit", "Log in to Hugging Face first")
         if self._of(spec).usable():
             return Availability(True, present=True)
         return Availability(False, "its server does not answer", _REMEDY)

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
 
 from llm_core.backends.remote.failures import EndpointFailure, Unreachable
 from llm_core.backends.remote.responses import Chunk, events, failure_of
@@ -58,7 +59,8 @@ class Channel:
             seconds: Longest silence.
             cancel: Ends the iteration with its error.
         """
-        return EventStream(self, lambda put: self._produce(endpoint, path, body, seconds, put), cancel)
+        key = endpoint.key_now  # known in the request's own thread only
+        return EventStream(self, lambda put: self._produce(endpoint, key, path, body, seconds, put), cancel)
 
     async def ask_status(self, endpoint: Endpoint, url: str, seconds: float) -> int:
         """The status of a GET request; the answer's body is not read.
@@ -67,7 +69,7 @@ class Channel:
             httpx2.HTTPError: There is none.
         """
         assert self._client is not None
-        async with self._client.stream("GET", url, headers=_headers(endpoint), timeout=seconds) as response:
+        async with self._client.stream("GET", url, headers=_headers(endpoint.key), timeout=seconds) as response:
             return response.status_code
 
     def close(self) -> None:
@@ -100,6 +102,7 @@ class Channel:
     async def _produce(
         self,
         endpoint: Endpoint,
+        key: SecretStr | None,
         path: str,
         body: Mapping[str, Any],
         seconds: float,
@@ -109,10 +112,10 @@ class Channel:
         timeout = httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
         try:
             async with self._client.stream(
-                "POST", endpoint.base_url + path, json=dict(body), headers=_headers(endpoint), timeout=timeout
+                "POST", endpoint.base_url + path, json=dict(body), headers=_headers(key), timeout=timeout
             ) as response:
                 if response.status_code != httpx2.codes.OK:
-                    raise await failure_of(endpoint, response)
+                    raise await failure_of(endpoint, key, response)
                 async for chunk in events(response):
                     put(chunk)
             put(None)
@@ -177,8 +180,8 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-def _headers(endpoint: Endpoint) -> dict[str, str]:
+def _headers(key: SecretStr | None) -> dict[str, str]:
     headers = {"accept-encoding": "identity"}  # nothing to unpack: what is counted is what is there
-    if endpoint.key is not None:
-        headers["authorization"] = f"Bearer {endpoint.key.get_secret_value()}"
+    if key is not None:
+        headers["authorization"] = f"Bearer {key.get_secret_value()}"
     return headers

@@ -24,6 +24,10 @@ class Full(EndpointFailure):
         super().__init__(words)
 
 
+class NotForVisitor(EndpointFailure):
+    """It takes no request on this visitor's own key; that says nothing of other visitors, or of the endpoint."""
+
+
 class Refused(EndpointFailure):
     """It understood, and says no: another endpoint would say the same.
 

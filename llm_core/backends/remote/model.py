@@ -71,7 +71,7 @@ class RemoteDecoder:
         if isinstance(prompt, Conversation) and prompt.beginning and not self.spec.continues:
             raise InputError("beginning", f"must be empty: the server of {self.spec.title} begins its answers itself")
         given = _Given(repeatable=sampling.temperature == 0 or sampling.seed is not None)
-        tried: list[Replica] = []
+        tried = [replica for replica in self._replicas.members if replica.endpoint.lacks_visitor]
         failures: dict[str, str] = {}
         while True:
             replica = self._next(tried, failures, given, cancel)

@@ -17,7 +17,7 @@ import httpx2
 
 from llm_core.backends.remote.breaker import CircuitBreaker
 from llm_core.backends.remote.channel import Channel
-from llm_core.backends.remote.failures import EndpointFailure, Full, Refused
+from llm_core.backends.remote.failures import EndpointFailure, Full, NotForVisitor, Refused
 from llm_core.endpoints import Endpoint, RemoteModel
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Replicas:
         except Full as failure:
             self._give_back(replica, aside=failure.retry_after)
             raise
-        except Refused:
+        except (NotForVisitor, Refused):
             self._give_back(replica, succeeded=True)
             raise
         except EndpointFailure:

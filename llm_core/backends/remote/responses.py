@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
 
-from llm_core.backends.remote.failures import EndpointFailure, Full, Refused, Unreachable
+from llm_core.backends.remote.failures import EndpointFailure, Full, NotForVisitor, Refused, Unreachable
 from llm_core.endpoints import Endpoint
 
 MAX_LINE_BYTES = 1 << 20
@@ -20,6 +21,14 @@ MAX_STREAM_BYTES = 32 << 20
 MAX_ERROR_BYTES = 16 << 10
 _RETRY_AFTER = (1.0, 30.0)
 """Shortest and longest time for which a full endpoint is left alone."""
+
+_OF_VISITOR = {
+    401: "does not take your log-in; please log in again",
+    402: "has no credit left for you this month",
+    403: "does not take your log-in; please log in again",
+    429: "takes no more requests of yours at the moment",
+}
+"""What these statuses mean when the key is a visitor's own."""
 
 Chunk = Mapping[str, Any]
 
@@ -61,9 +70,17 @@ async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
         yield rest
 
 
-async def failure_of(endpoint: Endpoint, response: httpx2.Response) -> EndpointFailure:
-    """What a status other than 200 means; the server's own words are in it, if they are bounded and hold no key."""
+async def failure_of(endpoint: Endpoint, key: SecretStr | None, response: httpx2.Response) -> EndpointFailure:
+    """What a status other than 200 means; the server's own words are in it, if they are bounded and hold no key.
+
+    Args:
+        endpoint: Who answered.
+        key: What it was asked with.
+        response: Its body is not read yet.
+    """
     status = response.status_code
+    if key is not endpoint.key and status in _OF_VISITOR:
+        return NotForVisitor(_OF_VISITOR[status])
     if status in (429, 503):
         return Full("is full", _retry_after(response))
     if status in (401, 403):
@@ -71,8 +88,8 @@ async def failure_of(endpoint: Endpoint, response: httpx2.Response) -> EndpointF
     if status >= 500 or status < 400:
         return Unreachable(f"answered with an error ({status})")
     words = _words(await _beginning(response))
-    if endpoint.key is not None:
-        words = words.replace(endpoint.key.get_secret_value(), "…")
+    if key is not None:
+        words = words.replace(key.get_secret_value(), "…")
     too_long = status == 413 or "context" in words.lower()
     return Refused(f"refused the request ({status})" + (f": {words}" if words else ""), too_long=too_long)
 

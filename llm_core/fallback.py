@@ -1,0 +1,64 @@
+"""What answers in place of a model elsewhere that does not: the best of the tiers that are left, and it says so."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Generator
+
+from llm_core.catalog import ModelSpec
+from llm_core.errors import NoAnswerError
+from llm_core.types import CancelToken, Completed, Delta, Event
+
+logger = logging.getLogger(__name__)
+
+Events = Generator[Event, None, None]
+
+
+def with_fallback(
+    serve: Callable[..., Events],
+    spec: ModelSpec,
+    is_elsewhere: Callable[[ModelSpec], bool],
+    next_best: Callable[[frozenset[str]], ModelSpec | None],
+    cancel: CancelToken,
+    failed: frozenset[str] = frozenset(),
+) -> Events:
+    """The answer of an entry or, if it is elsewhere, gives none and nothing was given yet, that of the next best.
+
+    Args:
+        serve: Serves the request by an entry, with a token of its own.
+        spec: The entry to try first.
+        is_elsewhere: Whether an entry may also not answer.
+        next_best: What to take without the tiers that failed.
+        cancel: Withdraws the request.
+        failed: Tiers that failed already.
+
+    Raises:
+        NoAnswerError: There is no answer, and nothing else to ask.
+        LlmCoreError: What serving raises.
+    """
+    if not is_elsewhere(spec):
+        yield from serve(spec, cancel=cancel)
+        return
+    begun, failed = False, failed | {spec.tier}
+    try:
+        with contextlib.closing(serve(spec, cancel=cancel.child())) as events:
+            for event in events:
+                begun = begun or isinstance(event, Delta)
+                yield event
+        return
+    except NoAnswerError as error:
+        if begun or (other := next_best(failed)) is None:
+            raise
+        logger.warning("%s; %s is asked instead", error, other.id)
+    with contextlib.closing(with_fallback(serve, other, is_elsewhere, next_best, cancel, failed)) as events:
+        for event in events:
+            yield _instead_of(spec, event)
+
+
+def _instead_of(spec: ModelSpec, event: Event) -> Event:
+    """The event of a request that another model was to serve."""
+    if not isinstance(event, Completed):
+        return event
+    return dataclasses.replace(event, stats=dataclasses.replace(event.stats, instead_of=spec.id))
