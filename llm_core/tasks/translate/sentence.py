@@ -6,6 +6,7 @@ sentence costs one call of the model, rarely two, and both calls are shared by a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,11 @@ from llm_core.types import CancelToken
 
 _CANDIDATES = 4
 """Hypotheses among which one that has the glossary's terms, and the text's numbers and names, is looked for."""
+
+_LEAST_LETTERS = 5
+"""Letters of a word from which several words in capitals are taken for words, not for abbreviations."""
+_WORD = re.compile(r"[^\W\d_]+")
+_LONE_I = re.compile(r"\bi\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,9 @@ class SentenceTranslator:
         """The best translation of each text under the wishes, in the target language as models know it."""
         if not texts:
             return []
-        said = [_simplified(text) if model_code(language) == "zh" else text for text in texts]
-        terms = [self._wishes.glossary.occurrences(text) for text in said]
+        plain = [_simplified(text) if model_code(language) == "zh" else text for text in texts]
+        terms = [self._wishes.glossary.occurrences(text) for text in plain]
+        said = [_in_small_letters(text) for text in plain]
         kept = [_apart(literals(text, model_code(language)), own) for text, own in zip(said, terms, strict=True)]
         wanted = [own + also for own, also in zip(terms, kept, strict=True)]
         count = max(1 + self._wishes.alternatives, _CANDIDATES if any(wanted) else 1)
@@ -203,6 +210,20 @@ class SentenceTranslator:
 def _apart(some: Sequence[Occurrence], others: Sequence[Occurrence]) -> list[Occurrence]:
     """Those that overlap none of the others."""
     return [one for one in some if all(one.end <= other.start or other.end <= one.start for other in others)]
+
+
+def _in_small_letters(text: str) -> str:
+    """Words in capitals, such as a heading, as a sentence, each letter in its place; other text as it is.
+
+    Translators cut words in capitals into letters, and know few of them. A lone word, or several that are all short, may
+    be abbreviations.
+    """
+    words = _WORD.findall(text)
+    if len(words) < 2 or max(map(len, words)) < _LEAST_LETTERS or text != text.upper():
+        return text
+    first = next((place for place, letter in enumerate(text) if letter.isupper()), len(text))
+    small = _LONE_I.sub("I", text[: first + 1] + text[first + 1 :].lower())
+    return small if len(small) == len(text) else text
 
 
 def _simplified(text: str) -> str:

@@ -50,6 +50,31 @@ def test_else_the_aligned_words_are_replaced() -> None:
     assert both.text == "der **Flitzer** hält", "the longest term counts"
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("PLEASE CLOSE THE DOOR WHEN I LEAVE.", "Please close the door when I leave."),
+        ("  — ROOM 204 IS CLOSED", "— Room 204 is closed"),
+        ("NASA", "NASA"),
+        ("USB OR GPS", "USB OR GPS"),
+        ("CLOSE THE Door", "CLOSE THE Door"),
+        ("İZMİR VE İSTANBUL", "İZMİR VE İSTANBUL"),
+    ],
+)
+def test_capitals_are_read_as_a_sentence_and_shown_as_they_stood(text: str, read: str) -> None:
+    model = ScriptedTranslator(lambda s: "好")
+    result = run(model, text, source="en", alignment=True)
+    assert model.calls == [([read], "en", "zh")]
+    assert result.sentences[0].source == text.strip()
+
+
+def test_terms_are_found_in_capitals() -> None:
+    model = ScriptedTranslator(lambda s: "关门")
+    for term in ("door", "DOOR"):
+        [use] = run(model, "CLOSE THE DOOR NOW", source="en", glossary=f"{term}\t门").sentences[0].glossary
+        assert use.applied
+
+
 def test_what_cannot_be_respected_is_said() -> None:
     class Blind(ScriptedTranslator):
         def _hypotheses(self, sentence: str, count: int, attention: bool) -> list[Hypothesis]:
