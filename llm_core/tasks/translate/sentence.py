@@ -215,8 +215,8 @@ def _apart(some: Sequence[Occurrence], others: Sequence[Occurrence]) -> list[Occ
 def _in_small_letters(text: str) -> str:
     """Words in capitals, such as a heading, as a sentence, each letter in its place; other text as it is.
 
-    Translators cut words in capitals into letters, and know few of them. A lone word, or several that are all short, may
-    be abbreviations.
+    Translators cut words in capitals into letters, and know few of them. A lone word, or several that are all short,
+    may be abbreviations.
     """
     words = _WORD.findall(text)
     if len(words) < 2 or max(map(len, words)) < _LEAST_LETTERS or text != text.upper():
