@@ -18,6 +18,8 @@ from gradio.i18n import I18nData
 _FOLDER = Path(__file__).with_name("i18n")
 _LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
 """A browser that asks for plain ``zh`` would otherwise get English."""
+LANGUAGES = tuple(dict.fromkeys(_LOCALES.values()))
+"""Those that the page speaks; the first where a visitor speaks none of them."""
 _TABLE = "table_"
 """Begins the key of a whole table."""
 _ALSO = {
@@ -39,7 +41,7 @@ def translations(own: Callable[[str], Mapping[str, str]] = lambda language: {}) 
     Args:
         own: The owner's strings in a language, by key; see `own_string`.
     """
-    known = {language: {**_with_tables(strings(language)), **own(language)} for language in set(_LOCALES.values())}
+    known = {language: {**_with_tables(strings(language)), **own(language)} for language in LANGUAGES}
     return gr.I18n(**{locale: known[language] for locale, language in _LOCALES.items()})
 
 

@@ -34,17 +34,17 @@ def unavailable(ctx: DemoContext, specs: Sequence[ModelSpec]) -> dict[str, str]:
 def describe_choice(ctx: DemoContext, specs: Sequence[ModelSpec], model_id: str) -> str:
     """The line below the menu: what the chosen entry is, or why it cannot be had here."""
     if model_id == AUTO:
-        preferred = _preferred(ctx, specs)
-        if not preferred:
-            return say("model.none", plain(_remedy(ctx, specs)))
-        if len(preferred) > 1:
-            return say("model.chosen_by_language", "; ".join(_named(ctx, spec) for spec in preferred))
-        return say("model.chosen", f"**{plain(preferred[0].title)}** · {_facts(ctx, preferred[0])}")
+        return _chosen(ctx, _preferred(ctx, specs)) or say("model.none", plain(_remedy(ctx, specs)))
     spec = ctx.catalog[model_id]
     availability = ctx.engine.availability(spec)
     if not availability.available:
         return say("model.unavailable", plain(f"{availability.reason}. {availability.remedy}".strip(". ") + "."))
     return f"{plain(spec.summary)} {_facts(ctx, spec)}"
+
+
+def describe_embedded(ctx: DemoContext, specs: Sequence[ModelSpec]) -> str:
+    """The same for the automatic choice among what is embedded, empty where none is here; asks no network."""
+    return _chosen(ctx, _preferred(ctx, [spec for spec in specs if spec.tier == "embedded"]))
 
 
 def is_ready(ctx: DemoContext, spec: ModelSpec) -> bool:
@@ -101,6 +101,15 @@ def _menu_label(spec: ModelSpec, reason: str) -> str:
     size = _ELSEWHERE if spec.tier == "remote" else size_of(spec)
     label = f"{spec.title} · {size} · {spec.licence}"
     return f"✕ {label} ({reason})" if reason else label
+
+
+def _chosen(ctx: DemoContext, preferred: Sequence[ModelSpec]) -> str:
+    """What the automatic choice takes; empty for nothing."""
+    if not preferred:
+        return ""
+    if len(preferred) > 1:
+        return say("model.chosen_by_language", "; ".join(_named(ctx, spec) for spec in preferred))
+    return say("model.chosen", f"**{plain(preferred[0].title)}** · {_facts(ctx, preferred[0])}")
 
 
 def _facts(ctx: DemoContext, spec: ModelSpec) -> str:

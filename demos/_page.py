@@ -20,7 +20,7 @@ from demos._arrival import arrival_view
 from demos._demo import DemoContext, discover
 from demos._head import ICON, PageHead
 from demos._history import history_view
-from demos._i18n import t, translations
+from demos._i18n import LANGUAGES, strings, t, translations
 from demos._security import BodyLimit, SecurityHeaders
 from demos._sessions import keep_sessions_small
 from demos._tour import tour_strings
@@ -31,7 +31,9 @@ from llm_core.operations.warm_up import WarmUp
 from llm_core.speed import Speedometer
 
 _ASSETS = Path(__file__).with_name("assets")
-_STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem != "page"))
+_FIRST = "first"
+"""Styles that the page comes with; the others are added by Gradio's script."""
+_STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem not in ("page", _FIRST)))
 """The page's own first: each view's may differ from it."""
 _FONTS = (
     "Inter",
@@ -46,10 +48,6 @@ _FONTS = (
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 _BODY_MARGIN_BYTES = 1_000_000
 """What a request may hold beside an upload of the largest size."""
-_TITLE = "Language models, shown"
-_DESCRIPTION = (
-    "What language models do, on your own text: real models answer, and show why, how sure they are and how fast."
-)
 _SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
 """How often visitors' files are looked at, and the age at which they are deleted."""
 
@@ -62,7 +60,9 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
         speeds: Measures how fast it is, once it is started.
         warm_up: Loads models in advance; the page says how far it is.
     """
-    page: gr.Blocks = gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS))
+    page: gr.Blocks = gr.Blocks(
+        title=strings("en")["page.name"], analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
+    )
     keep_sessions_small(page)
     with page:
         ctx = DemoContext(engine, speeds, history=history_view())
@@ -123,7 +123,7 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
     """
     return {
         "theme": _theme(),
-        "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES),
+        "css": "\n".join(_style(name) for name in _STYLES),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
         "favicon_path": ICON,
         "i18n": translations(tour_strings),
@@ -138,7 +138,7 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [
                 Middleware(SecurityHeaders),
-                Middleware(PageHead, title=_TITLE, description=_DESCRIPTION),
+                Middleware(PageHead, told=_told(), style=_style(_FIRST)),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
             "routes": list(routes),
@@ -146,6 +146,15 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
             "redoc_url": None,
         },
     }
+
+
+def _style(name: str) -> str:
+    return (_ASSETS / f"{name}.css").read_text(encoding="utf-8")
+
+
+def _told() -> dict[str, tuple[str, str]]:
+    """What the page is called, and what is said of it where a link is shared, by language."""
+    return {each: (strings(each)["page.name"], strings(each)["page.description"]) for each in LANGUAGES}
 
 
 def _theme() -> gr.themes.Base:

@@ -19,6 +19,15 @@
           if (element.getAttribute(name) !== value) element.setAttribute(name, value);
         }
     darkenCode();
+    nameWindow();
+  };
+  // The window is called as the page is, in the language that was chosen; screen readers are told which that is.
+  const nameWindow = () => {
+    const name = document.querySelector("#title h1")?.textContent.trim();
+    if (!name) return;
+    if (document.title !== name) document.title = name;
+    const language = /\p{Script=Han}/u.test(name) ? "zh" : "en";
+    if (!document.documentElement.lang.startsWith(language)) document.documentElement.lang = language;
   };
   let waiting = 0;
   new MutationObserver(() => (waiting ||= setTimeout(() => ((waiting = 0), mark()), 400))).observe(document.body, {
