@@ -23,8 +23,7 @@ from gradio.components import Component
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
 from demos._handler import Updates, Wiring, started, status_line, status_parts
-from demos._i18n import say
-from demos._messages import reason
+from demos._messages import DONE, reason
 from demos._models import cost_of, disk_bytes, in_bytes, measured, menu_choices, price_of, unavailable
 from demos._outcomes import Labels, Outcome, Spans, Words, compared, draft, outcome_of
 from demos._stream import View, follow_each
@@ -35,6 +34,7 @@ from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.instructed import InstructedResult, InstructedTask, instructed_specs
 from llm_core.types import CancelToken, Event, Loading, Progress, Waiting
+from llm_core.weights import Availability
 
 COLUMNS = 3
 NO_COLUMN = ""
@@ -139,7 +139,7 @@ class ComparePanel:
             gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"], visible=self._climbs)
             with gr.Row(elem_id=f"{name}-compare-status", elem_classes=["status"]):
                 self.status = status_parts()
-            self.view = drawn_view("compare", f"{name}-compared", "bars")
+            self.view = drawn_view("compare", f"{name}-compared", "bars", "catalogue")
             self.bench.empty(self.view)
         self._refreshed = [*self._models, *self._settings[1:2], self.ladder]
 
@@ -183,12 +183,8 @@ class ComparePanel:
         """Whether a model does the tab's task only when it is told in words."""
         return spec in instructed_specs(self.bench.ctx.catalog, self.bench.task.name)
 
-    def _choices(self, specs: Sequence[ModelSpec], reasons: Mapping[str, str], *, optional: bool) -> list[Any]:
-        choices = [
-            (say("compare.asked", str(label)) if model_id != AUTO and self._is_asked(self._spec(model_id)) else label,
-             model_id)
-            for label, model_id in menu_choices(specs, reasons)
-        ]  # fmt: skip
+    def _choices(self, specs: Sequence[ModelSpec], absent: Mapping[str, Availability], *, optional: bool) -> list[Any]:
+        choices: list[Any] = menu_choices(specs, absent, {spec.id for spec in specs if self._is_asked(spec)})
         return [(self.bench.ctx.t("compare.nothing"), NO_COLUMN), *choices] if optional else choices
 
     def _second(self, available: Sequence[ModelSpec]) -> tuple[str, str]:
@@ -203,11 +199,11 @@ class ComparePanel:
 
     def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
         specs = self._specs(*chosen)
-        reasons = unavailable(self.bench.ctx, specs)
-        second, setting = self._second([spec for spec in specs if spec.id not in reasons])
+        absent = unavailable(self.bench.ctx, specs)
+        second, setting = self._second([spec for spec in specs if spec.id not in absent])
         values = (AUTO, second, NO_COLUMN)
         menus = [
-            gr.update(choices=self._choices(specs, reasons, optional=value == NO_COLUMN), value=value)
+            gr.update(choices=self._choices(specs, absent, optional=value == NO_COLUMN), value=value)
             for value in values
         ]
         ladder = gr.update(interactive=len(self._rungs(specs)) > 1)
@@ -253,7 +249,7 @@ class ComparePanel:
                 drawn = latest
                 if ended and any(isinstance(view.error, CancelledError) for view in views):
                     raise CancelledError
-        done: dict[Block, Any] = status_line(wiring, say("status.done", f"{time.monotonic() - began:.1f} s"))
+        done: dict[Block, Any] = status_line(wiring, f"{DONE} {time.monotonic() - began:.1f} s")
         yield {**done, wiring.stop: gr.update(interactive=False)}
 
     def _columns(self, given: tuple[Any, ...]) -> list[Column]:
@@ -355,7 +351,12 @@ def _refuse(error: Exception, *, cancel: CancelToken) -> Generator[Event, None, 
 
 def _facts(ctx: DemoContext, task: Task[Any, Any], column: Column) -> dict[str, Any]:
     spec = column.spec
-    facts: dict[str, Any] = {"settings": column.settings, "title": spec.title if spec else "", "price": ""}
+    facts: dict[str, Any] = {
+        "settings": column.settings,
+        "id": spec.id if spec else "",
+        "title": spec.title if spec else "",
+        "price": "",
+    }
     if spec is None:
         return facts
     own = column.task is None or (type(column.task) is type(task) and task.name in spec.tasks)

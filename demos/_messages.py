@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 
-from demos._i18n import say, strings
+from demos._i18n import is_marker, say, strings, t
 from demos._stream import View
 from llm_core import errors
 from llm_core.types import Loading, Progress, RunStats, Waiting
@@ -38,6 +38,10 @@ _RULES: tuple[tuple[str, str, str | None], ...] = (
 (``None`` is the error in English)."""
 _OF_FILES = ("empty", "big_file", "old_file")
 """Of these, what is said of a file; its contents have rules of their own."""
+
+
+DONE = "✓"
+"""In any language."""
 
 
 def plain(text: str) -> str:
@@ -85,14 +89,17 @@ def describe_phase(view: View) -> str:
 
 
 def describe_stats(title: str, stats: RunStats, missed: str = "") -> tuple[str, str, str, str, str]:
-    """The parts of the status line: model and device, first token, total, speed, and who was to answer and did not."""
+    """The parts of the status line: model and device, first token, total, speed, and who was to answer and did not.
+
+    The title may be a marker, see `_model_words.titled`.
+    """
     speed = stats.tokens_per_second
     streamed = stats.tokens > 0
     return (
-        say("status.done", f"{plain(title)} · {stats.device}"),
+        f"{DONE} {title if is_marker(title) else plain(title)} · {stats.device}",
         say("status.first", _duration(stats.first_token_ms)) if streamed else "",
         say("status.total", _duration(stats.total_ms)),
-        f"{speed:.0f} tokens/s" if speed else "",
+        f"{speed:.0f} {t('status.per_second')}" if speed else "",
         say("remote.instead", plain(missed)) if missed else "",
     )
 

@@ -17,10 +17,12 @@ from starlette.routing import BaseRoute
 
 from demos._api import FURTHER, publish
 from demos._arrival import arrival_view
+from demos._captions import caption_strings, captions_view
 from demos._demo import DemoContext, discover
 from demos._head import ICON, PageHead
 from demos._history import history_view
 from demos._i18n import LANGUAGES, strings, t, translations
+from demos._model_words import model_strings
 from demos._security import BodyLimit, SecurityHeaders
 from demos._sessions import keep_sessions_small
 from demos._tour import tour_strings
@@ -80,6 +82,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
         for name in FURTHER:
             publish(ctx, name)
         ctx.history.render()
+        captions_view()
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
     # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.
@@ -126,7 +129,7 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
         "css": "\n".join(_style(name) for name in _STYLES),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
         "favicon_path": ICON,
-        "i18n": translations(tour_strings),
+        "i18n": translations(caption_strings, model_strings, tour_strings),
         "footer_links": ["api", "settings"],
         "run_history": False,
         "share": False,

@@ -18,7 +18,7 @@ from demos._demo import DemoContext
 from demos._feedback import FeedbackPanel
 from demos._handler import Updates, Wiring, cleared, make_stopper, status_parts
 from demos._i18n import say
-from demos._models import describe_choice, describe_embedded, menu_choices, unavailable
+from demos._models import describe_choice, describe_embedded, menu_choices, note_view, unavailable
 from demos._usage import Place, usage_view
 from llm_core.catalog import ModelSpec
 from llm_core.selection import AUTO
@@ -275,7 +275,7 @@ class Workbench:
                 elem_id=f"{self.name}-model",
                 filterable=False,
             )
-            self.note = gr.Markdown(self._first_note(*chosen), elem_id=f"{self.name}-note", elem_classes=["note"])
+            self.note = note_view(f"{self.name}-note", self._first_note(*chosen))
         menu = [self.model, self.note]
         self.model.change(self._describe, [self.model, *self.choosers], self.note, queue=False, **PRIVATE)
         for chooser in self.choosers:

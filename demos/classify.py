@@ -17,6 +17,7 @@ from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say, strings
 from demos._labels import describe_labels, labels_view
+from demos._models import own_note
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
@@ -159,7 +160,7 @@ def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...
 
 
 def _note_of(mode: str, _: str) -> str:
-    return say("classify.own_model") if mode == OWN_MODEL else ""
+    return own_note() if mode == OWN_MODEL else ""
 
 
 def _set_title(ctx: DemoContext, name: str) -> Any:

@@ -40,7 +40,7 @@ function table({ kind, sets }, say) {
   sets.forEach(({ title, rows, shares }, number) => {
     const [coverage, accuracy, low, high, further] = shares[least];
     const line = make("tr");
-    const name = make("th", "", title);
+    const name = make("th", "", dataName(title, say));
     name.scope = "row";
     name.prepend(make("span", `key n${number}`));
     name.append(make("small", "", `${rows.toLocaleString()} ${say[`rows_${kind}`] ?? say.rows}`));

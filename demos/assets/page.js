@@ -9,6 +9,8 @@
     // Its pictures beside a word repeat the word, its empty results have a name without a role, its search field a hint only.
     ["footer img", { alt: "" }],
     [".empty[aria-label]", { role: "img" }],
+    // On a phone a step that is done shows a tick in place of its number and name.
+    [".step-button", { "aria-label": (step) => step.textContent.trim() || `${Number(step.dataset.tabId) + 1} ✓` }],
     ["input.search-input", { "aria-label": (field) => field.title || field.placeholder }],
   ];
   const mark = () => {

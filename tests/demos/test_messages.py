@@ -92,7 +92,7 @@ def test_phases_are_named() -> None:
 def test_status_line_of_a_decoder_and_of_an_encoder() -> None:
     decoder = describe_stats("SmolLM2", RunStats("smollm2", "cpu", 73.4, 1073.4, tokens=151))
     assert "SmolLM2 · cpu" in decoder[0] and "73 ms" in decoder[1] and "1.07 s" in decoder[2]
-    assert decoder[3] == "150 tokens/s"
+    assert decoder[3].startswith("150 ") and key_of(decoder[3]) == "status.per_second"
     encoder = describe_stats("MiniLM", RunStats("minilm", "cpu", 8.0, 8.0))
     assert encoder[1] == encoder[3] == ""
 
