@@ -68,6 +68,7 @@ class ComparePanel:
         settings: Settings to choose from; the first is the second column's where there is no second model.
         also: Further entries that serve what is chosen, given the values of the frame's choosers; `adapt` says how.
         adapt: How a column asks, given its entry (``None``: automatic) and its fields, where that is not as Run does.
+        fits: Which entries the second column may begin with; visitors may choose any.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class ComparePanel:
         *,
         also: Callable[..., Sequence[ModelSpec]] = lambda *chosen: (),
         adapt: Callable[[ModelSpec | None, dict[str, Any]], Plan] | None = None,
+        fits: Callable[[ModelSpec], bool] = lambda spec: True,
     ) -> None:
-        self.bench, self.settings, self._also = bench, tuple(settings), also
+        self.bench, self.settings, self._also, self._fits = bench, tuple(settings), also, fits
         self._adapt = adapt or (lambda spec, fields: (bench.task, fields))
         self._build()
 
@@ -89,6 +91,7 @@ class ComparePanel:
         outcome: Callable[[Any, Any], Outcome] | None = None,
         *,
         code: bool = False,
+        own_labels: Callable[[Fields], bool] = lambda fields: False,
     ) -> None:
         """Wire the button, once the frame is connected.
 
@@ -97,8 +100,9 @@ class ComparePanel:
             to_request: As there.
             outcome: What a request and its result come down to, where that is not as `outcome_of` has it.
             code: Whether what streams is code.
+            own_labels: Whether the labels that fields ask for are the visitor's, which nobody translates.
         """
-        self._to_request, self._code = to_request, code
+        self._to_request, self._code, self._own_labels = to_request, code, own_labels
         self._outcome = outcome or functools.partial(outcome_of, self.bench.task.name)
         own = {"message": self.message, "status": self.status, "stop": self.stop, "steps": self._steps}
         self.wiring = self.bench.connect_panel(self.run, self.stop, own, [*self._menus(), *inputs], [self.view])
@@ -191,6 +195,7 @@ class ComparePanel:
         """Model and settings of the second column: another model if there is one, else other settings."""
         own = [spec for spec in available if not self._is_asked(spec)]
         others = [spec for spec in available if spec not in own[:1] and not self._reads_other(spec, own)]
+        others = [spec for spec in others if self._fits(spec)]
         return (others[0].id, AS_SET) if others else (AUTO, next(iter(self.settings), AS_SET))
 
     def _reads_other(self, spec: ModelSpec, own: Sequence[ModelSpec]) -> bool:
@@ -211,8 +216,8 @@ class ComparePanel:
 
     @property
     def _climbs(self) -> bool:
-        """Whether the frame's models write, so that tiers can be told apart by speed and price."""
-        return any(spec.head == "causal_lm" for spec in self.bench.specs)
+        """Whether models that write are of several tiers, which can be told apart by speed and price."""
+        return len({spec.tier for spec in self.bench.specs if spec.head == "causal_lm"}) > 1
 
     def _rungs(self, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
         """The ladder: the first entry of each tier that is here; a remote one stays if its server does not answer."""
@@ -273,15 +278,17 @@ class ComparePanel:
 
     def _column(self, model_id: str, settings: str | None, fields: Fields) -> Column:
         ctx, column = self.bench.ctx, Column(settings or AS_SET)
+        own = False
         try:
             column.spec = None if model_id == AUTO else ctx.catalog[model_id]
             asked = {**fields, **parse_settings(column.settings)}
+            own = self._own_labels(asked)
             column.task, asked = self._planned(column.spec, asked)
             column.request = column.task.request_type.parse(asked)
             column.spec = ctx.engine.resolve(column.task, column.request, model_id)
         except LlmCoreError as error:
             column.error = error
-        column.facts = _facts(ctx, self.bench.task, column)
+        column.facts = {**_facts(ctx, self.bench.task, column), "own": own}
         return column
 
     def _planned(self, spec: ModelSpec | None, fields: dict[str, Any]) -> Plan:

@@ -51,16 +51,19 @@ function state(column) {
   return make("p", "busy", `${say["status." + column.state]} ${column.detail}`.trim());
 }
 
-function labels(outcome) {
+// What visitors call a label; one of their own is never translated.
+const labelled = (label, column) => (column.own ? label : named(label, say));
+
+function labels(outcome, column) {
   const box = make("div", "bars");
   if (!outcome.rows.length) {
-    box.append(make("p", "winner", outcome.label ? `★ ${named(outcome.label, say)}` : say.no_label), make("p", "note", say.no_probabilities));
+    box.append(make("p", "winner", outcome.label ? `★ ${labelled(outcome.label, column)}` : say.no_label), make("p", "note", say.no_probabilities));
     return box;
   }
   for (const [label, share] of outcome.rows) {
     const won = label === outcome.label;
-    const name = named(label, say);
-    box.append(barRow("div", won ? "row won" : "row", won ? `★ ${name}` : name, share));
+    const name = labelled(label, column);
+    box.append(barRow("div", won, won ? `★ ${name}` : name, share));
   }
   return box;
 }
@@ -105,7 +108,7 @@ function verdict(columns) {
   const all = columns.map((column) => column.outcome);
   if (all.length < 2 || all.some((outcome) => !outcome)) return "";
   if (all[0].kind === "labels") {
-    const labels = all.map((outcome) => (outcome.label ? named(outcome.label, say) : say.no_label));
+    const labels = columns.map((column) => (column.outcome.label ? labelled(column.outcome.label, column) : say.no_label));
     return all.every((outcome) => outcome.same) ? `✓ ${say.same_label} ${labels[0]}` : `≠ ${say.other_label} ${labels.join(" · ")}`;
   }
   if (all[0].kind === "spans") return all.every((outcome) => !outcome.own) ? `✓ ${say.same_spans}` : "";
@@ -127,7 +130,7 @@ function draw() {
     const card = make("section", `column ${column.state}`);
     card.setAttribute("aria-label", `${titled(column.id, column.title, say)} ${column.settings}`.trim());
     card.append(head(column), state(column));
-    if (column.outcome) card.append({ labels, words, spans }[column.outcome.kind](column.outcome));
+    if (column.outcome) card.append({ labels, words, spans }[column.outcome.kind](column.outcome, column));
     grid.append(card);
   }
   root.append(summary, grid);
