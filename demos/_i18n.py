@@ -26,7 +26,7 @@ _TABLE = "table_"
 """Begins the key of a whole table."""
 _MODELS = ("absent", "measured", "metric", "model_summary", "model_title", "terms")
 _ALSO = {
-    "compare": ("error", "labels", "measured", "metric", "model_title", "remote", "status", "terms"),
+    "compare": ("error", "labels", "measured", "metric", "model_title", "remote", "rule", "status", "terms"),
     "dial": ("labels", "measured"),
     "history": ("model_title",),
     "learning": ("measured", "metric", "model_title"),

@@ -10,6 +10,7 @@ import logging
 import re
 
 from demos._i18n import is_marker, say, strings, t
+from demos._rules import RULES
 from demos._stream import View
 from llm_core import errors
 from llm_core.types import Loading, Progress, RunStats, Waiting
@@ -22,7 +23,7 @@ _RULES: tuple[tuple[str, str, str | None], ...] = (
     (r"must not be empty|is required", "empty", ""),
     (r"must have at most ([\d,]+) characters", "long_characters", r"\1"),
     (r"has (\d+) tokens.* takes (\d+)", "long_tokens", r"\1 > \2"),
-    (r"must have at most|tokens|must fit", "long", None),
+    (r"tokens|must fit", "long", None),
     (r"must have at least (\d+) entries", "few", r"≥ \1"),
     (r"must be at most ([\d.]+ MB) large, it has ([\d.]+ MB)", "big_file", r"\2 > \1"),
     (r"is an old (?:Word|Excel) file", "old_file", ""),
@@ -112,6 +113,9 @@ def _input_reason(error: errors.InputError) -> tuple[str, str]:
             own = f"error.{name}_{error.field}"
             key = own if own in strings("en") else f"error.{name}"
             return key, str(error) if detail is None else match.expand(detail).replace("{field}", error.field)
+    for pattern, name, detail in RULES:
+        if match := re.search(pattern, error.rule):
+            return f"rule.{name}", match.expand(detail).replace("{field}", error.field)
     return ("error.upload", error.rule) if error.field == "document" else ("error.input", str(error))
 
 

@@ -147,7 +147,7 @@ def test_every_string_that_is_used_exists_and_every_one_is_used() -> None:
         named |= {name if "." in name else f"{script.stem}.{name}" for name in found}
     named |= {f"pairs.{name}" for name in written & {"title", "look"}}  # headings are chosen in Python
     # The rest of these is appended: f"classify.set_{name}".
-    begun = {text for text in named if text.endswith(("_", "."))} | {"error.", "common."}
+    begun = {text for text in named if text.endswith(("_", "."))} | {"error.", "common.", "rule."}
     assert {key for key in named - begun - {"page.js", "report.html"}} <= set(strings("en"))
     built = re.compile("|".join([*map(re.escape, begun), r"[a-z_]+\.(?:title|lead)$"]))
     assert {key for key in strings("en") if key not in named and not built.match(key)} == set()
