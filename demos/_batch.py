@@ -20,8 +20,9 @@ from demos._batch_report import write_report
 from demos._batch_view import ALL, describe_batch, show_choices, shown_rows
 from demos._drawn import drawn_view
 from demos._handler import Updates, Wiring, make_stopper, status_parts
-from demos._i18n import say
+from demos._i18n import LANGUAGES, say
 from demos._messages import explain, plain
+from demos._model_words import title_in
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
 from llm_core.errors import InputError
@@ -247,11 +248,12 @@ class BatchPanel:
         }
         if not result.done:
             return updates
-        title = " · ".join(self.bench.ctx.title_of(model_id) for model_id in summary.models)
+        ctx = self.bench.ctx
         folder = self.files.GRADIO_CACHE
         files = [save_bytes_to_cache(to_csv(result), enriched_name(result), folder)]
-        for language in ("en", "zh"):
-            page = write_report(result, summary, title, language)
+        for language in LANGUAGES:
+            titles = [title_in(language, model_id, ctx.title_of(model_id)) for model_id in summary.models]
+            page = write_report(result, summary, " · ".join(titles), language)
             files.append(save_bytes_to_cache(page, enriched_name(result, f".{language}.html"), folder))
         updates |= {
             self.files: gr.File(files, visible=True),

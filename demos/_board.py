@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from demos._absence import absence
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
 from demos._models import parameters_of, size_of, unavailable
 from llm_core.catalog import ModelSpec, Score
+from llm_core.weights import Availability
 
 if TYPE_CHECKING:
     from llm_core.leaderboard import Board
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 def board_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_boards` gives, with ``chosen`` once a model was clicked."""
-    return drawn_view("board", elem_id)
+    return drawn_view("board", elem_id, "catalogue")
 
 
 def describe_boards(ctx: DemoContext) -> str:
@@ -26,12 +28,12 @@ def describe_boards(ctx: DemoContext) -> str:
     from llm_core.leaderboard import leaderboards  # reads recipes: not for building the page
 
     specs = list(ctx.catalog.values())
-    reasons = unavailable(ctx, specs)
+    absent = unavailable(ctx, specs)
     boards = leaderboards(ctx.catalog, ctx.settings.models_dir)
     return encoded(
         {
             "tasks": [[task, [_board(board) for board in found]] for task, found in boards.items()],
-            "models": {spec.id: _model(ctx, spec, reasons.get(spec.id, "")) for spec in specs},
+            "models": {spec.id: _model(ctx, spec, absent.get(spec.id)) for spec in specs},
         }
     )
 
@@ -63,7 +65,7 @@ def _board(board: Board) -> dict[str, Any]:
     }
 
 
-def _model(ctx: DemoContext, spec: ModelSpec, reason: str) -> dict[str, Any]:
+def _model(ctx: DemoContext, spec: ModelSpec, state: Availability | None) -> dict[str, Any]:
     return {
         "title": spec.title,
         "tier": spec.tier,
@@ -71,6 +73,6 @@ def _model(ctx: DemoContext, spec: ModelSpec, reason: str) -> dict[str, Any]:
         "licence": spec.licence,
         "size": [spec.download_bytes, size_of(spec)],
         "parameters": [*parameters_of(ctx, spec)],
-        "reason": reason,
+        "absent": absence(state) if state else [],
         "speed": speed_of(ctx, spec),
     }

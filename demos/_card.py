@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from demos._absence import absence
 from demos._board import figure, speed_of
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
@@ -24,7 +25,7 @@ _LIMITS = re.compile(r"^## Limits\n(.+?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 def card_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_card` gives."""
-    return drawn_view("card", elem_id, "chart")
+    return drawn_view("card", elem_id, "chart", "catalogue")
 
 
 def describe_card(ctx: DemoContext, spec: ModelSpec) -> str:
@@ -32,11 +33,13 @@ def describe_card(ctx: DemoContext, spec: ModelSpec) -> str:
     state = ctx.engine.availability(spec)
     return encoded(
         {
+            "id": spec.id,
             "title": spec.title,
             "summary": spec.summary,
-            "absent": "" if state.available else ". ".join(part for part in (state.reason, state.remedy) if part),
+            "absent": [] if state.available else absence(state),
             "tier": spec.tier,
             "facts": [[name, value] for name, value in _facts(ctx, spec) if value],
+            "terms": spec.training_data_licence,
             "speed": speed_of(ctx, spec),
             "scores": [[each.title or each.data, each.metric, *figure(each)] for each in spec.scores],
             "limits": limits_in(card_text(ctx, spec)),
@@ -70,7 +73,6 @@ def _facts(ctx: DemoContext, spec: ModelSpec) -> list[tuple[str, str]]:
         ("context", f"{spec.context_length:,}"),
         ("labels", ", ".join(spec.labels) if spec.head == "sequence_classification" else ""),
         ("licence", spec.licence),
-        ("data", spec.training_data_licence),
         ("runtime", spec.backend),
         ("price", price_of(spec)),
         ("revision", spec.hub.revision[:12] if spec.hub else ""),

@@ -23,8 +23,7 @@ from gradio.components import Component
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
 from demos._handler import Updates, Wiring, started, status_line, status_parts
-from demos._i18n import say
-from demos._messages import reason
+from demos._messages import DONE, reason
 from demos._models import cost_of, disk_bytes, in_bytes, measured, menu_choices, price_of, unavailable
 from demos._outcomes import Labels, Outcome, Spans, Words, compared, draft, outcome_of
 from demos._stream import View, follow_each
@@ -35,6 +34,7 @@ from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.instructed import InstructedResult, InstructedTask, instructed_specs
 from llm_core.types import CancelToken, Event, Loading, Progress, Waiting
+from llm_core.weights import Availability
 
 COLUMNS = 3
 NO_COLUMN = ""
@@ -68,6 +68,7 @@ class ComparePanel:
         settings: Settings to choose from; the first is the second column's where there is no second model.
         also: Further entries that serve what is chosen, given the values of the frame's choosers; `adapt` says how.
         adapt: How a column asks, given its entry (``None``: automatic) and its fields, where that is not as Run does.
+        fits: Which entries the second column may begin with; visitors may choose any.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class ComparePanel:
         *,
         also: Callable[..., Sequence[ModelSpec]] = lambda *chosen: (),
         adapt: Callable[[ModelSpec | None, dict[str, Any]], Plan] | None = None,
+        fits: Callable[[ModelSpec], bool] = lambda spec: True,
     ) -> None:
-        self.bench, self.settings, self._also = bench, tuple(settings), also
+        self.bench, self.settings, self._also, self._fits = bench, tuple(settings), also, fits
         self._adapt = adapt or (lambda spec, fields: (bench.task, fields))
         self._build()
 
@@ -89,6 +91,7 @@ class ComparePanel:
         outcome: Callable[[Any, Any], Outcome] | None = None,
         *,
         code: bool = False,
+        own_labels: Callable[[Fields], bool] = lambda fields: False,
     ) -> None:
         """Wire the button, once the frame is connected.
 
@@ -97,8 +100,9 @@ class ComparePanel:
             to_request: As there.
             outcome: What a request and its result come down to, where that is not as `outcome_of` has it.
             code: Whether what streams is code.
+            own_labels: Whether the labels that fields ask for are the visitor's, which nobody translates.
         """
-        self._to_request, self._code = to_request, code
+        self._to_request, self._code, self._own_labels = to_request, code, own_labels
         self._outcome = outcome or functools.partial(outcome_of, self.bench.task.name)
         own = {"message": self.message, "status": self.status, "stop": self.stop, "steps": self._steps}
         self.wiring = self.bench.connect_panel(self.run, self.stop, own, [*self._menus(), *inputs], [self.view])
@@ -139,7 +143,7 @@ class ComparePanel:
             gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"], visible=self._climbs)
             with gr.Row(elem_id=f"{name}-compare-status", elem_classes=["status"]):
                 self.status = status_parts()
-            self.view = drawn_view("compare", f"{name}-compared", "bars")
+            self.view = drawn_view("compare", f"{name}-compared", "bars", "catalogue")
             self.bench.empty(self.view)
         self._refreshed = [*self._models, *self._settings[1:2], self.ladder]
 
@@ -183,18 +187,15 @@ class ComparePanel:
         """Whether a model does the tab's task only when it is told in words."""
         return spec in instructed_specs(self.bench.ctx.catalog, self.bench.task.name)
 
-    def _choices(self, specs: Sequence[ModelSpec], reasons: Mapping[str, str], *, optional: bool) -> list[Any]:
-        choices = [
-            (say("compare.asked", str(label)) if model_id != AUTO and self._is_asked(self._spec(model_id)) else label,
-             model_id)
-            for label, model_id in menu_choices(specs, reasons)
-        ]  # fmt: skip
+    def _choices(self, specs: Sequence[ModelSpec], absent: Mapping[str, Availability], *, optional: bool) -> list[Any]:
+        choices: list[Any] = menu_choices(specs, absent, {spec.id for spec in specs if self._is_asked(spec)})
         return [(self.bench.ctx.t("compare.nothing"), NO_COLUMN), *choices] if optional else choices
 
     def _second(self, available: Sequence[ModelSpec]) -> tuple[str, str]:
         """Model and settings of the second column: another model if there is one, else other settings."""
         own = [spec for spec in available if not self._is_asked(spec)]
         others = [spec for spec in available if spec not in own[:1] and not self._reads_other(spec, own)]
+        others = [spec for spec in others if self._fits(spec)]
         return (others[0].id, AS_SET) if others else (AUTO, next(iter(self.settings), AS_SET))
 
     def _reads_other(self, spec: ModelSpec, own: Sequence[ModelSpec]) -> bool:
@@ -203,11 +204,11 @@ class ComparePanel:
 
     def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
         specs = self._specs(*chosen)
-        reasons = unavailable(self.bench.ctx, specs)
-        second, setting = self._second([spec for spec in specs if spec.id not in reasons])
+        absent = unavailable(self.bench.ctx, specs)
+        second, setting = self._second([spec for spec in specs if spec.id not in absent])
         values = (AUTO, second, NO_COLUMN)
         menus = [
-            gr.update(choices=self._choices(specs, reasons, optional=value == NO_COLUMN), value=value)
+            gr.update(choices=self._choices(specs, absent, optional=value == NO_COLUMN), value=value)
             for value in values
         ]
         ladder = gr.update(interactive=len(self._rungs(specs)) > 1)
@@ -215,8 +216,8 @@ class ComparePanel:
 
     @property
     def _climbs(self) -> bool:
-        """Whether the frame's models write, so that tiers can be told apart by speed and price."""
-        return any(spec.head == "causal_lm" for spec in self.bench.specs)
+        """Whether models that write are of several tiers, which can be told apart by speed and price."""
+        return len({spec.tier for spec in self.bench.specs if spec.head == "causal_lm"}) > 1
 
     def _rungs(self, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
         """The ladder: the first entry of each tier that is here; a remote one stays if its server does not answer."""
@@ -253,7 +254,7 @@ class ComparePanel:
                 drawn = latest
                 if ended and any(isinstance(view.error, CancelledError) for view in views):
                     raise CancelledError
-        done: dict[Block, Any] = status_line(wiring, say("status.done", f"{time.monotonic() - began:.1f} s"))
+        done: dict[Block, Any] = status_line(wiring, f"{DONE} {time.monotonic() - began:.1f} s")
         yield {**done, wiring.stop: gr.update(interactive=False)}
 
     def _columns(self, given: tuple[Any, ...]) -> list[Column]:
@@ -277,15 +278,17 @@ class ComparePanel:
 
     def _column(self, model_id: str, settings: str | None, fields: Fields) -> Column:
         ctx, column = self.bench.ctx, Column(settings or AS_SET)
+        own = False
         try:
             column.spec = None if model_id == AUTO else ctx.catalog[model_id]
             asked = {**fields, **parse_settings(column.settings)}
+            own = self._own_labels(asked)
             column.task, asked = self._planned(column.spec, asked)
             column.request = column.task.request_type.parse(asked)
             column.spec = ctx.engine.resolve(column.task, column.request, model_id)
         except LlmCoreError as error:
             column.error = error
-        column.facts = _facts(ctx, self.bench.task, column)
+        column.facts = {**_facts(ctx, self.bench.task, column), "own": own}
         return column
 
     def _planned(self, spec: ModelSpec | None, fields: dict[str, Any]) -> Plan:
@@ -355,7 +358,12 @@ def _refuse(error: Exception, *, cancel: CancelToken) -> Generator[Event, None, 
 
 def _facts(ctx: DemoContext, task: Task[Any, Any], column: Column) -> dict[str, Any]:
     spec = column.spec
-    facts: dict[str, Any] = {"settings": column.settings, "title": spec.title if spec else "", "price": ""}
+    facts: dict[str, Any] = {
+        "settings": column.settings,
+        "id": spec.id if spec else "",
+        "title": spec.title if spec else "",
+        "price": "",
+    }
     if spec is None:
         return facts
     own = column.task is None or (type(column.task) is type(task) and task.name in spec.tasks)

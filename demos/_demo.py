@@ -78,7 +78,7 @@ class DemoContext:
         return make_handler(self, wiring)
 
     def title_of(self, model_id: str) -> str:
-        """What visitors call a model."""
+        """What a model is called, in English; `_model_words.titled` has it in the visitor's language."""
         try:
             return self.catalog[model_id].title
         except UnknownModelError:

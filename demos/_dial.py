@@ -16,7 +16,7 @@ from llm_core.tasks.entities import EntitiesResult
 
 def dial_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_dial` gives, or empty."""
-    return drawn_view("dial", elem_id, "chart")
+    return drawn_view("dial", elem_id, "chart", "catalogue")
 
 
 def describe_dial(ctx: DemoContext, model_id: str, scores: Mapping[str, float]) -> str:
@@ -31,7 +31,7 @@ def describe_dial(ctx: DemoContext, model_id: str, scores: Mapping[str, float]) 
     own = ctx.catalog[model_id].labels if model_id in ctx.catalog else ()
     # Nothing was measured of labels that a visitor made up.
     known = {name.lower() for name in own} == {name.lower() for name in scores}
-    return _described(ctx, model_id if known else "", "label", [(label, scores[label])])
+    return _described(ctx, model_id if known else "", "label", [(label, scores[label])], own=not known)
 
 
 def describe_entity_dial(ctx: DemoContext, model_id: str, result: EntitiesResult) -> str:
@@ -44,9 +44,12 @@ def describe_answer_dial(ctx: DemoContext, model_id: str, result: AnswerResult) 
     return _described(ctx, model_id, "answer", [(result.answer, result.score)])
 
 
-def _described(ctx: DemoContext, model_id: str, kind: str, answers: Sequence[tuple[str, float]]) -> str:
+def _described(
+    ctx: DemoContext, model_id: str, kind: str, answers: Sequence[tuple[str, float]], *, own: bool = False
+) -> str:
     told = [[text, round(score, 4)] for text, score in answers]
-    return encoded({"kind": kind, "answers": told, "sets": [_curve(each) for each in _measured(ctx, model_id)]})
+    sets = [_curve(each) for each in _measured(ctx, model_id)]
+    return encoded({"kind": kind, "answers": told, "sets": sets, "own": own})
 
 
 def _measured(ctx: DemoContext, model_id: str) -> tuple[Coverage, ...]:

@@ -19,19 +19,22 @@ _ASSETS = Path(__file__).with_name("assets")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 
-def drawn_view(name: str, elem_id: str, *helpers: str, classes: Sequence[str] = (), render: bool = True) -> gr.HTML:
+def drawn_view(
+    name: str, elem_id: str, *helpers: str, value: str = "", classes: Sequence[str] = (), render: bool = True
+) -> gr.HTML:
     """The component; its value is what `encoded` gives, or empty.
 
     Args:
         name: Of the script, of the table of strings it may show, and of its class of styles.
         elem_id: Unique on the page.
         helpers: Scripts that it shares with others.
+        value: What it shows from the first.
         classes: Further classes of styles.
         render: Whether it stands here; otherwise it is rendered later.
     """
     scripts = ("drawn", *helpers, name)
     return gr.HTML(
-        "",
+        value,
         html_template=f'<div class="{name}-root"></div>',
         js_on_load="\n".join((_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in scripts),
         apply_default_css=False,

@@ -14,12 +14,14 @@ import gradio as gr
 from gradio.components import Component
 
 from demos._api import Record, serve
+from demos._card import card_text
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
 from demos._handler import Updates
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.tasks.explain import TASK, ExplainResult, WordWeight
+from llm_core.training.card_explanations import has_explanations
 
 MAX_CHOICES = 12
 """Labels or entities that are offered."""
@@ -50,7 +52,8 @@ class ExplainPanel:
             return {**of, **to_request(*values[: len(inputs)]), **chosen_in(values[len(inputs) :])}
 
         def render(view: View, *values: Any) -> Updates:
-            return {self.view: describe_explanation(asked(*values), view.result)}
+            is_measured = view.stats is not None and is_faithfulness_measured(self.bench.ctx, view.stats.model_id)
+            return {self.view: describe_explanation(asked(*values), view.result, is_measured)}
 
         for trigger, further in ((self.button.click, []), (self.view.input, [self.view])):
             self.bench.connect_also(
@@ -67,12 +70,18 @@ def chosen_in(values: Sequence[Any]) -> dict[str, Any]:
         return {}
 
 
-def describe_explanation(asked: Mapping[str, Any], result: ExplainResult) -> str:
+def is_faithfulness_measured(ctx: DemoContext, model_id: str) -> bool:
+    """Whether the card of a model tells how faithful its explanations are."""
+    return model_id in ctx.catalog and has_explanations(card_text(ctx, ctx.catalog[model_id]))
+
+
+def describe_explanation(asked: Mapping[str, Any], result: ExplainResult, is_measured: bool = False) -> str:
     """Value of the view.
 
     Args:
         asked: Fields of the request.
         result: What came of it.
+        is_measured: Whether the model's card tells how faithful that is.
     """
     kind, text, question = asked["of"], asked["text"], asked.get("question") or ""
     shown = result.explained
@@ -91,6 +100,7 @@ def describe_explanation(asked: Mapping[str, Any], result: ExplainResult) -> str
             "from": _chance(result.baseline) if odds else round(result.baseline, 2),
             "to": _chance(result.output) if odds else round(result.output, 2),
             "missed": _missed(result),
+            "measured": is_measured,
         }
     )
 

@@ -16,6 +16,7 @@ from gradio.blocks import Block
 from demos._history import describe_run
 from demos._i18n import say
 from demos._messages import describe_phase, describe_stats, explain
+from demos._model_words import titled
 from demos._stream import View, follow
 from demos._usage import Place, describe_usage, link
 from llm_core.errors import CancelledError
@@ -193,7 +194,8 @@ def _shown(ctx: DemoContext, wiring: Wiring, view: View, values: tuple[Any, ...]
     if view.stats is None:
         return {**updates, wiring.status[0]: describe_phase(view)}
     missed = view.stats.instead_of and ctx.title_of(view.stats.instead_of)
-    figures = describe_stats(ctx.title_of(view.stats.model_id), view.stats, missed)
+    title = titled(view.stats.model_id, ctx.title_of(view.stats.model_id))
+    figures = describe_stats(title, view.stats, missed)
     done = dict(zip(wiring.status, figures, strict=True))
     return {**done, **updates, wiring.stop: gr.update(interactive=False)}
 

@@ -9,6 +9,7 @@ import asyncio
 import gzip
 import html
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,21 +22,23 @@ PICTURE = "/social.png"
 """Path at which the picture is served; 1200 × 630 pixels, as Open Graph recommends."""
 _OTHERS = re.compile(rb'\s*<meta\s+(?:property|name)="(?:og|twitter):[^"]*"[^>]*>')
 _HOST = re.compile(r"[\w.-]+(?::\d+)?|\[[0-9a-fA-F:]+\](?::\d+)?")
+_LANGUAGE = re.compile(r"(?:^|,)\s*([A-Za-z]{2,8})(?:-[A-Za-z0-9-]+)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*(?=,|$)")
 _GZIP_LEVEL = 4
 """Of 1.8 MB 0.27 MB remain, for 25 ms of one core."""
 
 
 class PageHead:
-    """Gives the page its title, description and picture in place of Gradio's, and sends it compressed.
+    """Gives the page its title, description and picture in place of Gradio's, in the visitor's language, and the styles
+    that must hold before Gradio's script adds the others; sends it compressed.
 
     Args:
         app: What is wrapped.
-        title: What shared links are called.
-        description: The line below.
+        told: Title and description by language; for those who speak none of them, and for crawlers, the first.
+        style: CSS for the head.
     """
 
-    def __init__(self, app: ASGIApp, title: str, description: str) -> None:
-        self.app, self.title, self.description = app, title, description
+    def __init__(self, app: ASGIApp, told: Mapping[str, tuple[str, str]], style: str = "") -> None:
+        self.app, self.told, self.style = app, told, style
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -65,37 +68,55 @@ class PageHead:
         if not headers.get("content-type", "").startswith("text/html") or "content-encoding" in headers:
             return body
         head, script, rest = body.partition(b"<script")
-        body = _OTHERS.sub(b"", head) + self._tags(scope).encode() + script + rest
+        language = language_of(Headers(scope=scope).get("accept-language", ""), tuple(self.told))
+        head = head.replace(b'lang="en"', f'lang="{language}"'.encode(), 1)
+        body = _OTHERS.sub(b"", head) + self._tags(scope, *self.told[language]).encode() + script + rest
         if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
             body = await asyncio.to_thread(gzip.compress, body, _GZIP_LEVEL)
             headers["content-encoding"] = "gzip"
-        headers.add_vary_header("Accept-Encoding")
+        headers.add_vary_header("Accept-Encoding, Accept-Language")
         headers["content-length"] = str(len(body))
         return body
 
-    def _tags(self, scope: Scope) -> str:
+    def _tags(self, scope: Scope, title: str, description: str) -> str:
         address = address_of(scope)
         named = {
-            "description": self.description,
-            "og:title": self.title,
-            "og:description": self.description,
+            "description": description,
+            "og:title": title,
+            "og:description": description,
             "og:type": "website",
             "og:url": f"{address}/",
             "og:image": f"{address}{PICTURE}",
             "og:image:width": "1200",
             "og:image:height": "630",
-            "og:image:alt": self.title,
+            "og:image:alt": title,
             "twitter:card": "summary_large_image",
-            "twitter:title": self.title,
-            "twitter:description": self.description,
+            "twitter:title": title,
+            "twitter:description": description,
             "twitter:image": f"{address}{PICTURE}",
         }
-        lines = [f"<title>{html.escape(self.title)}</title>", '<link rel="icon" type="image/png" href="favicon.ico">']
+        lines = [
+            f"<title>{html.escape(title)}</title>",
+            '<link rel="icon" type="image/png" href="favicon.ico">',
+            f"<style>{self.style}</style>",
+        ]
         lines += [
             f'<meta {"property" if name.startswith("og:") else "name"}="{name}" content="{html.escape(value)}">'
             for name, value in named.items()
         ]
         return "\n".join([*lines, ""])
+
+
+def language_of(accepted: str, known: Sequence[str]) -> str:
+    """The first of the `known` languages that a visitor likes best, or else the first of all.
+
+    Args:
+        accepted: The header ``Accept-Language`` (RFC 9110), such as ``zh-CN,zh;q=0.9,en;q=0.8``.
+        known: Primary subtags, such as ``en``.
+    """
+    wanted = [(float(weight or 1), tag.lower()) for tag, weight in _LANGUAGE.findall(accepted)]
+    liked = [tag for weight, tag in sorted(wanted, key=lambda each: -each[0]) if weight and tag in known]
+    return liked[0] if liked else known[0]
 
 
 def address_of(scope: Scope) -> str:

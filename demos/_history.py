@@ -23,7 +23,7 @@ SHOWN_CHARS = 200
 
 def history_view() -> gr.HTML:
     """The component, to be rendered at the foot; its value is what `describe_run` gives, or empty."""
-    return drawn_view("history", "history", render=False)
+    return drawn_view("history", "history", "catalogue", render=False)
 
 
 def describe_run(
@@ -42,7 +42,7 @@ def describe_run(
         task: What was asked for.
         fields: Of the request.
         address: From `link`; empty when the fields are too long to be kept.
-        title: What visitors call the model.
+        title: What the model is called in English.
         stats: What it cost.
         record: Of the result.
     """
@@ -52,6 +52,7 @@ def describe_run(
             "id": uuid.uuid4().hex,
             "tabs": place.tabs,
             "model": title,
+            "model_id": stats.model_id,
             "seconds": round(stats.total_ms / 1000, 3),
             "asked": shortened(" · ".join(texts)),
             "answer": shortened(summary(record)),

@@ -7,6 +7,7 @@ browser replaces by the string of its language (see `say`). The module knows not
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,11 +19,21 @@ from gradio.i18n import I18nData
 _FOLDER = Path(__file__).with_name("i18n")
 _LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
 """A browser that asks for plain ``zh`` would otherwise get English."""
+LANGUAGES = tuple(dict.fromkeys(_LOCALES.values()))
+"""Those that the page speaks; the first where a visitor speaks none of them."""
+_MARKER = re.compile(r'__i18n__\{"__type__": "translation_metadata", "key": "[\w.-]+"\}')
 _TABLE = "table_"
 """Begins the key of a whole table."""
+_MODELS = ("absent", "measured", "metric", "model_summary", "model_title", "terms")
 _ALSO = {
-    "compare": ("error", "labels", "remote", "status", "zero_gpu"),
-    **dict.fromkeys(("dial", "explain", "labels", "marked", "mentions", "stress"), ("labels",)),
+    "compare": (
+        *("error", "labels", "measured", "metric", "model_title", "remote", "rule", "status", "terms", "zero_gpu"),
+    ),
+    "dial": ("labels", "measured"),
+    "history": ("model_title",),
+    "learning": ("measured", "metric", "model_title"),
+    **dict.fromkeys(("board", "card", "note"), _MODELS),
+    **dict.fromkeys(("explain", "labels", "marked", "mentions", "stress"), ("labels",)),
 }
 """Tables that hold the strings of others as well, under their whole keys."""
 
@@ -33,18 +44,21 @@ def strings(language: str) -> Mapping[str, str]:
     return dict(_flattened(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
-def translations(own: Callable[[str], Mapping[str, str]] = lambda language: {}) -> gr.I18n:
+def translations(*further: Callable[[str], Mapping[str, str]]) -> gr.I18n:
     """What `launch` needs to translate the page.
 
     Args:
-        own: The owner's strings in a language, by key; see `own_string`.
+        further: Strings of others than the page in a language, by key, such as the owner's; see `own_string`.
     """
-    known = {language: {**_with_tables(strings(language)), **own(language)} for language in set(_LOCALES.values())}
+    known = {}
+    for language in LANGUAGES:
+        own = {key: text for strings_of in further for key, text in strings_of(language).items()}
+        known[language] = _with_tables({**strings(language), **own})
     return gr.I18n(**{locale: known[language] for locale, language in _LOCALES.items()})
 
 
 def own_string(key: str) -> I18nData:
-    """A string that the owner of the page wrote, and `translations` was given."""
+    """A string that is not the page's, such as one that its owner wrote, and `translations` was given."""
     return I18nData(key)
 
 
@@ -73,6 +87,11 @@ def words(table: str) -> I18nData:
 def say(key: str, detail: str = "") -> str:
     """The string `key` followed by language-neutral `detail`, for values that handlers return."""
     return f"{t(key)}{' ' + detail if detail else ''}"
+
+
+def is_marker(text: str) -> bool:
+    """Whether it is one whole string that the browser translates, and nothing else."""
+    return _MARKER.fullmatch(text) is not None
 
 
 def _with_tables(known: Mapping[str, str]) -> dict[str, str]:

@@ -6,10 +6,12 @@ The names of ready labels are translated by the browser, from the table ``labels
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import gradio as gr
 
 from demos._drawn import drawn_view, encoded
+from llm_core.tasks.classify import OWN_LABEL_SET
 
 SHOWN_LABELS = 8
 
@@ -28,6 +30,11 @@ def describe_labels(scores: Mapping[str, float], *, own: bool = False) -> str:
     """
     likeliest = sorted(scores, key=lambda label: -scores[label])[:SHOWN_LABELS]
     return encoded({"rows": [[label, round(scores[label], 4)] for label in likeliest], "own": own})
+
+
+def has_own_labels(fields: Mapping[str, Any]) -> bool:
+    """Whether a request to classify is about labels of the visitor's, which nobody translates."""
+    return fields.get("label_set") in (None, OWN_LABEL_SET)
 
 
 def marked_view(elem_id: str, *classes: str) -> gr.HTML:

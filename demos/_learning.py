@@ -9,6 +9,7 @@ import gradio as gr
 
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
+from demos._model_words import titled
 from demos._workbench import PRIVATE
 from llm_core.errors import InputError
 from llm_core.training.history import read_history, with_history
@@ -22,13 +23,13 @@ def build_learning(ctx: DemoContext, tab: gr.Tab) -> None:
     names = with_history(folder)
     gr.Markdown(ctx.t("learning.about"), elem_classes=["lead"])
     model = gr.Dropdown(
-        [(ctx.title_of(name), name) for name in names],
+        [(titled(name, ctx.title_of(name)), name) for name in names],
         value=_FIRST if _FIRST in names else next(iter(names), None),
         label=ctx.t("model.label"),
         elem_id="hood-learning-model",
         filterable=False,
     )
-    view = drawn_view("learning", "hood-learning-view", "inspection")
+    view = drawn_view("learning", "hood-learning-view", "inspection", "catalogue")
 
     def show(name: str) -> str:
         return describe_learning(folder, name)
@@ -44,6 +45,7 @@ def describe_learning(folder: Path, name: str) -> str:
     except InputError:
         return ""
     value: dict[str, Any] = {
+        "id": name,
         "title": history.recipe.title,
         "points": [[point.step, point.tokens, round(point.seconds), round(point.loss, 4)] for point in history.points],
         "validated": [[step, round(loss, 4)] for step, loss in history.validated],

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 
-from demos._i18n import say, strings
+from demos._i18n import is_marker, say, strings, t
+from demos._rules import RULES
 from demos._stream import View
 from llm_core import errors
 from llm_core.types import Loading, Progress, RunStats, Waiting
@@ -22,7 +23,7 @@ _RULES: tuple[tuple[str, str, str | None], ...] = (
     (r"must not be empty|is required", "empty", ""),
     (r"must have at most ([\d,]+) characters", "long_characters", r"\1"),
     (r"has (\d+) tokens.* takes (\d+)", "long_tokens", r"\1 > \2"),
-    (r"must have at most|tokens|must fit", "long", None),
+    (r"tokens|must fit", "long", None),
     (r"must have at least (\d+) entries", "few", r"≥ \1"),
     (r"must be at most ([\d.]+ MB) large, it has ([\d.]+ MB)", "big_file", r"\2 > \1"),
     (r"is an old (?:Word|Excel) file", "old_file", ""),
@@ -38,6 +39,10 @@ _RULES: tuple[tuple[str, str, str | None], ...] = (
 (``None`` is the error in English)."""
 _OF_FILES = ("empty", "big_file", "old_file")
 """Of these, what is said of a file; its contents have rules of their own."""
+
+
+DONE = "✓"
+"""In any language."""
 
 
 def plain(text: str) -> str:
@@ -90,14 +95,17 @@ def describe_phase(view: View) -> str:
 
 
 def describe_stats(title: str, stats: RunStats, missed: str = "") -> tuple[str, str, str, str, str]:
-    """The parts of the status line: model and device, first token, total, speed, and who was to answer and did not."""
+    """The parts of the status line: model and device, first token, total, speed, and who was to answer and did not.
+
+    The title may be a marker, see `_model_words.titled`.
+    """
     speed = stats.tokens_per_second
     streamed = stats.tokens > 0
     return (
-        say("status.done", f"{plain(title)} · {stats.device}"),
+        f"{DONE} {title if is_marker(title) else plain(title)} · {stats.device}",
         say("status.first", _duration(stats.first_token_ms)) if streamed else "",
         say("status.total", _duration(stats.total_ms)),
-        f"{speed:.0f} tokens/s" if speed else "",
+        f"{speed:.0f} {t('status.per_second')}" if speed else "",
         say("remote.instead", plain(missed)) if missed else "",
     )
 
@@ -110,6 +118,9 @@ def _input_reason(error: errors.InputError) -> tuple[str, str]:
             own = f"error.{name}_{error.field}"
             key = own if own in strings("en") else f"error.{name}"
             return key, str(error) if detail is None else match.expand(detail).replace("{field}", error.field)
+    for pattern, name, detail in RULES:
+        if match := re.search(pattern, error.rule):
+            return f"rule.{name}", match.expand(detail).replace("{field}", error.field)
     return ("error.upload", error.rule) if error.field == "document" else ("error.input", str(error))
 
 

@@ -2,49 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
+import gradio as gr
 from gradio.i18n import I18nData
 
+from demos._absence import Said, absence
 from demos._demo import DemoContext
+from demos._drawn import drawn_view, encoded
 from demos._i18n import say, t
-from demos._messages import plain
+from demos._model_words import titled
 from llm_core.catalog import DECODER_HEADS, ModelSpec
 from llm_core.selection import AUTO
+from llm_core.weights import Availability
 
 Choice = tuple[str | I18nData, str]
 _ELSEWHERE = "☁"
 
 
-def menu_choices(specs: Sequence[ModelSpec], reasons: Mapping[str, str] | None = None) -> list[Choice]:
-    """``auto`` and every entry; those with a reason (by id) why they cannot be had are marked."""
-    return [
-        (t("model.auto"), AUTO),
-        *((_menu_label(spec, (reasons or {}).get(spec.id, "")), spec.id) for spec in specs),
-    ]
+def menu_choices(
+    specs: Sequence[ModelSpec], absent: Mapping[str, Availability] | None = None, asked: Collection[str] = ()
+) -> list[Choice]:
+    """``auto`` and every entry.
+
+    Args:
+        specs: The entries.
+        absent: Those that cannot be had, by id; they are marked.
+        asked: Ids of those that are asked in words.
+    """
+    states = absent or {}
+    labels = [_menu_label(spec, states.get(spec.id), spec.id in asked) for spec in specs]
+    return [(t("model.auto"), AUTO), *zip(labels, (spec.id for spec in specs), strict=True)]
 
 
-def unavailable(ctx: DemoContext, specs: Sequence[ModelSpec]) -> dict[str, str]:
-    """Why entries cannot be had here, by id; may ask the network for a moment."""
+def unavailable(ctx: DemoContext, specs: Sequence[ModelSpec]) -> dict[str, Availability]:
+    """What of the entries cannot be had here, by id; may ask the network for a moment."""
     states = {spec.id: ctx.engine.availability(spec) for spec in specs}
-    return {model_id: state.reason for model_id, state in states.items() if not state.available}
+    return {model_id: state for model_id, state in states.items() if not state.available}
+
+
+def note_view(elem_id: str, value: str = "") -> gr.HTML:
+    """The line below the menu; its value is what `describe_choice` gives, or `own_note`."""
+    return drawn_view("note", elem_id, "catalogue", value=value)
 
 
 def describe_choice(ctx: DemoContext, specs: Sequence[ModelSpec], model_id: str) -> str:
-    """The line below the menu: what the chosen entry is, or why it cannot be had here."""
+    """Value of the view: what the chosen entry is, or why it cannot be had here."""
     if model_id == AUTO:
-        preferred = _preferred(ctx, specs)
-        if not preferred:
-            return say("model.none", plain(_remedy(ctx, specs)))
-        if len(preferred) > 1:
-            return say("model.chosen_by_language", "; ".join(_named(ctx, spec) for spec in preferred))
-        return say("model.chosen", f"**{plain(preferred[0].title)}** · {_facts(ctx, preferred[0])}")
+        return _chosen(ctx, _preferred(ctx, specs)) or encoded({"kind": "none", "absent": _remedy(ctx, specs)})
     spec = ctx.catalog[model_id]
-    availability = ctx.engine.availability(spec)
-    if not availability.available:
-        return say("model.unavailable", plain(f"{availability.reason}. {availability.remedy}".strip(". ") + "."))
-    return f"{plain(spec.summary)} {_facts(ctx, spec)}"
+    state = ctx.engine.availability(spec)
+    if not state.available:
+        return encoded({"kind": "unavailable", "absent": absence(state)})
+    return encoded({"kind": "about", "models": [_described(ctx, spec)]})
+
+
+def describe_embedded(ctx: DemoContext, specs: Sequence[ModelSpec]) -> str:
+    """The same for the automatic choice among what is embedded, empty where none is here; asks no network."""
+    return _chosen(ctx, _preferred(ctx, [spec for spec in specs if spec.tier == "embedded"]))
+
+
+def own_note() -> str:
+    """The same for the visitor's own model."""
+    return encoded({"kind": "own"})
 
 
 def is_ready(ctx: DemoContext, spec: ModelSpec) -> bool:
@@ -83,10 +105,10 @@ def disk_bytes(ctx: DemoContext, spec: ModelSpec) -> int:
     return spec.download_bytes + (ctx.catalog[spec.base].download_bytes if spec.base else 0)
 
 
-def measured(spec: ModelSpec) -> list[str]:
-    """Its scores in words, one of each data set."""
+def measured(spec: ModelSpec) -> list[list[Any]]:
+    """Its scores, one of each data set: what it was measured on, metric, value."""
     first_of_each = {score.title or score.data: score for score in reversed(spec.scores)}
-    return [str(score) for score in reversed(first_of_each.values())]
+    return [[title, score.metric, round(score.value, 3)] for title, score in reversed(first_of_each.items())]
 
 
 def parameters_of(ctx: DemoContext, spec: ModelSpec) -> tuple[int, str]:
@@ -97,23 +119,40 @@ def parameters_of(ctx: DemoContext, spec: ModelSpec) -> tuple[int, str]:
     return number, f"{number / 1e9:.1f} B" if number >= 1e9 else f"{number / 1e6:.0f} M"
 
 
-def _menu_label(spec: ModelSpec, reason: str) -> str:
+def _menu_label(spec: ModelSpec, state: Availability | None, asked: bool) -> str:
+    """Title, size and licence. One part of it can be translated: where that is the title, the note gives the reason."""
+    title = titled(spec.id, spec.title, asked=asked)
     size = _ELSEWHERE if spec.tier == "remote" else size_of(spec)
-    label = f"{spec.title} · {size} · {spec.licence}"
-    return f"✕ {label} ({reason})" if reason else label
+    label = f"{title} · {size} · {spec.licence}"
+    if state is None:
+        return label
+    return f"✕ {label} ({_reason(state)})" if title == spec.title else f"✕ {label}"
 
 
-def _facts(ctx: DemoContext, spec: ModelSpec) -> str:
-    size = [f"{parameters_of(ctx, spec)[1]} parameters"] if spec.parameters else []
-    facts = [*size, spec.licence, *measured(spec)[:2]]
-    if spec.training_data_licence:
-        facts.append(spec.training_data_licence)
-    return " · ".join(plain(fact) for fact in facts)
+def _reason(state: Availability) -> str:
+    name, detail = absence(state)[0]
+    return say(f"absent.{name}", detail) if name else detail
 
 
-def _named(ctx: DemoContext, spec: ModelSpec) -> str:
-    size = _ELSEWHERE if spec.tier == "remote" else f"{parameters_of(ctx, spec)[1]} parameters"
-    return " · ".join((f"**{plain(spec.title)}**", size, *(plain(str(score)) for score in spec.scores[:1])))
+def _chosen(ctx: DemoContext, preferred: Sequence[ModelSpec]) -> str:
+    """What the automatic choice takes; empty for nothing."""
+    if not preferred:
+        return ""
+    kind = "chosen" if len(preferred) == 1 else "chosen_by_language"
+    return encoded({"kind": kind, "models": [_described(ctx, spec) for spec in preferred]})
+
+
+def _described(ctx: DemoContext, spec: ModelSpec) -> dict[str, Any]:
+    return {
+        "id": spec.id,
+        "title": spec.title,
+        "summary": spec.summary,
+        "parameters": parameters_of(ctx, spec)[1] if spec.parameters else "",
+        "elsewhere": spec.tier == "remote",
+        "licence": spec.licence,
+        "scores": measured(spec)[:2],
+        "terms": spec.training_data_licence,
+    }
 
 
 def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
@@ -131,8 +170,5 @@ def _preferred(ctx: DemoContext, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
     return found
 
 
-def _remedy(ctx: DemoContext, specs: Sequence[ModelSpec]) -> str:
-    if not specs:
-        return ""
-    first = ctx.engine.availability(specs[0])
-    return ". ".join(part for part in (first.reason, first.remedy) if part)
+def _remedy(ctx: DemoContext, specs: Sequence[ModelSpec]) -> Said:
+    return absence(ctx.engine.availability(specs[0])) if specs else []

@@ -17,11 +17,13 @@ from starlette.routing import BaseRoute
 
 from demos._api import FURTHER, publish
 from demos._arrival import arrival_view
+from demos._captions import caption_strings, captions_view
 from demos._demo import DemoContext, discover
 from demos._head import ICON, PageHead
 from demos._history import history_view
-from demos._i18n import t, translations
+from demos._i18n import LANGUAGES, strings, t, translations
 from demos._login import login_view
+from demos._model_words import model_strings
 from demos._security import BodyLimit, SecurityHeaders
 from demos._sessions import keep_sessions_small
 from demos._tour import tour_strings
@@ -32,7 +34,9 @@ from llm_core.operations.warm_up import WarmUp
 from llm_core.speed import Speedometer
 
 _ASSETS = Path(__file__).with_name("assets")
-_STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem != "page"))
+_FIRST = "first"
+"""Styles that the page comes with; the others are added by Gradio's script."""
+_STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem not in ("page", _FIRST)))
 """The page's own first: each view's may differ from it."""
 _FONTS = (
     "Inter",
@@ -47,10 +51,6 @@ _FONTS = (
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 _BODY_MARGIN_BYTES = 1_000_000
 """What a request may hold beside an upload of the largest size."""
-_TITLE = "Language models, shown"
-_DESCRIPTION = (
-    "What language models do, on your own text: real models answer, and show why, how sure they are and how fast."
-)
 _SWEEP_SECONDS, _KEPT_SECONDS = 600, 3600
 """How often visitors' files are looked at, and the age at which they are deleted."""
 
@@ -63,7 +63,9 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
         speeds: Measures how fast it is, once it is started.
         warm_up: Loads models in advance; the page says how far it is.
     """
-    page: gr.Blocks = gr.Blocks(title=_TITLE, analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS))
+    page: gr.Blocks = gr.Blocks(
+        title=strings("en")["page.name"], analytics_enabled=False, delete_cache=(_SWEEP_SECONDS, _KEPT_SECONDS)
+    )
     keep_sessions_small(page)
     with page:
         ctx = DemoContext(engine, speeds, history=history_view())
@@ -82,6 +84,7 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
         for name in FURTHER:
             publish(ctx, name)
         ctx.history.render()
+        captions_view()
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
     # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.
@@ -125,10 +128,10 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
     """
     return {
         "theme": _theme(),
-        "css": "\n".join((_ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in _STYLES),
+        "css": "\n".join(_style(name) for name in _STYLES),
         "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
         "favicon_path": ICON,
-        "i18n": translations(tour_strings),
+        "i18n": translations(caption_strings, model_strings, tour_strings),
         "footer_links": ["api", "settings"],
         "run_history": False,
         "share": False,
@@ -140,7 +143,7 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [
                 Middleware(SecurityHeaders),
-                Middleware(PageHead, title=_TITLE, description=_DESCRIPTION),
+                Middleware(PageHead, told=_told(), style=_style(_FIRST)),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
             "routes": list(routes),
@@ -148,6 +151,15 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
             "redoc_url": None,
         },
     }
+
+
+def _style(name: str) -> str:
+    return (_ASSETS / f"{name}.css").read_text(encoding="utf-8")
+
+
+def _told() -> dict[str, tuple[str, str]]:
+    """What the page is called, and what is said of it where a link is shared, by language."""
+    return {each: (strings(each)["page.name"], strings(each)["page.description"]) for each in LANGUAGES}
 
 
 def _theme() -> gr.themes.Base:

@@ -10,6 +10,7 @@ from gradio.components import Component
 
 from demos._drawn import drawn_view, encoded
 from demos._handler import Updates
+from demos._labels import has_own_labels
 from demos._stream import View
 from demos._workbench import Workbench
 from llm_core.tasks.stress import StressResult, StressTask
@@ -71,6 +72,6 @@ def describe_stress(task: str, fields: Mapping[str, Any], result: StressResult) 
     ]
     changed = {each.field for each in outcomes}
     kind = "label" if task in ("classify", "sentiment") else task
-    return encoded(
-        {"kind": kind, "written": {name: fields[name] for name in changed}, "flips": result.flips, "rows": rows}
-    )
+    written = {name: fields[name] for name in changed}
+    own = task == "classify" and has_own_labels(fields)
+    return encoded({"kind": kind, "written": written, "flips": result.flips, "rows": rows, "own": own})

@@ -18,7 +18,7 @@ from demos._demo import DemoContext
 from demos._feedback import FeedbackPanel
 from demos._handler import Updates, Wiring, cleared, make_stopper, status_parts
 from demos._i18n import say
-from demos._models import describe_choice, menu_choices, unavailable
+from demos._models import describe_choice, describe_embedded, menu_choices, note_view, unavailable
 from demos._usage import Place, usage_view
 from demos._visitor import of_visitor
 from llm_core.catalog import ModelSpec
@@ -276,7 +276,7 @@ class Workbench:
                 elem_id=f"{self.name}-model",
                 filterable=False,
             )
-            self.note = gr.Markdown("", elem_id=f"{self.name}-note", elem_classes=["note"])
+            self.note = note_view(f"{self.name}-note", self._first_note(*chosen))
         menu = [self.model, self.note]
         self.model.change(self._describe, [self.model, *self.choosers], self.note, queue=False, **PRIVATE)
         for chooser in self.choosers:
@@ -286,6 +286,13 @@ class Workbench:
     def _describe(self, model_id: str, *chosen: Any) -> str:
         said = self._note_of(*chosen)
         return said or of_visitor().run(describe_choice, self.ctx, self.specs_of(*chosen), model_id)
+
+    def _first_note(self, *chosen: Any) -> str:
+        """What is known while the page is built, without asking the network; nothing moves if it turns out true."""
+        specs = self.specs_of(*chosen)
+        if any(spec.tier == "remote" for spec in specs):
+            return ""
+        return self._note_of(*chosen) or describe_embedded(self.ctx, specs)
 
     def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
         """Menu and note as things stand now; not done while the page is built, because it may ask the network."""

@@ -16,7 +16,8 @@ from demos._dial import describe_dial, dial_view
 from demos._explain import ExplainPanel
 from demos._handler import Updates
 from demos._i18n import say, strings
-from demos._labels import describe_labels, labels_view
+from demos._labels import describe_labels, has_own_labels, labels_view
+from demos._models import own_note
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._workbench import PRIVATE, Workbench
@@ -142,7 +143,7 @@ def build(ctx: DemoContext) -> None:
     bench.connect(inputs=fields, outputs=outputs, to_request=to_request, render=render, submit=[labels.submit])
     explain.connect(fields, to_explain)
     stress.connect(fields, to_request)
-    compare.connect(fields, to_request)
+    compare.connect(fields, to_request, own_labels=has_own_labels)
     BatchPanel(bench, [mode, label_set, labels, examples], label_fields)
     mode.change(_fields_of, mode, [label_set, labels, examples, explain.button], queue=False, **PRIVATE)
 
@@ -163,7 +164,7 @@ def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...
 
 
 def _note_of(mode: str, _: str) -> str:
-    return say("classify.own_model") if mode == OWN_MODEL else ""
+    return own_note() if mode == OWN_MODEL else ""
 
 
 def _set_title(ctx: DemoContext, name: str) -> Any:

@@ -20,6 +20,7 @@ from demos._handler import Updates
 from demos._stream import View
 from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
+from demos.generate import follows_instructions
 from llm_core.errors import BackendError
 from llm_core.limits import MAX_NEW_TOKENS
 from llm_core.tasks.code_check import CodeCheck, check_code
@@ -46,6 +47,8 @@ EXAMPLES = {
 SETTINGS = ("temperature=0.8", "candidates=1", "candidates=4", "max_new_tokens=32")
 """To compare with."""
 ASK = "ask"
+ASK_SETTINGS = ("temperature=0.8", "temperature=0", "repeat_penalty=1.2", "seed=1", "seed=2")
+"""To compare answers about code with."""
 QUESTIONS = {
     "Explain": ("explain_code", EXAMPLES["Is it a palindrome?"] + "    return text == text[::-1]\n"),
     "Write tests": ("write_tests", "def clamp(value, low, high):\n    return max(low, min(value, high))\n"),
@@ -146,6 +149,7 @@ def _build_questions(ctx: DemoContext) -> None:
                 elem_id="ask-answer", elem_classes=["answer-text", "tall"],
             )  # fmt: skip
         bench.examples([list(sample) for sample in QUESTIONS.values()], [question, code], list(QUESTIONS))
+        compare = ComparePanel(bench, ASK_SETTINGS, fits=follows_instructions)
 
     def to_request(question: str, code: str) -> dict[str, Any]:
         return {"template": question, "prompt": code, "temperature": 0.2, "max_new_tokens": 320}
@@ -155,6 +159,7 @@ def _build_questions(ctx: DemoContext) -> None:
         return {answer: view.text if result is None else result.text}
 
     bench.connect(inputs=[question, code], outputs=[answer], to_request=to_request, render=render)
+    compare.connect([question, code], to_request)
 
 
 def checked(

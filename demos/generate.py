@@ -21,9 +21,10 @@ from demos._seed import seed_field, seed_of
 from demos._stream import View
 from demos._tokens import ALTERNATIVES, describe_tokens, let_continue, tokens_view
 from demos._workbench import Workbench
+from llm_core.catalog import ModelSpec
 from llm_core.limits import MAX_NEW_TOKENS
 from llm_core.tasks.generate import TASK, GenerateResult
-from llm_core.tasks.prompts import WRITINGS
+from llm_core.tasks.prompts import CONTINUE, WRITINGS
 
 CHAT = "chat"
 FREE = "free"
@@ -149,6 +150,7 @@ def _build_chat(ctx: DemoContext) -> None:
                 buttons=["copy", "copy_all"],
             )
         bench.examples([[text] for text in CHAT_EXAMPLES.values()], [message], list(CHAT_EXAMPLES))
+        compare = ComparePanel(bench, SETTINGS, fits=follows_instructions)
 
     def to_request(message: str, history: Sequence[Mapping[str, Any]], *values: Any) -> Mapping[str, Any]:
         return {"prompt": message, "history": plain_history(history), **_given(values)}
@@ -159,13 +161,25 @@ def _build_chat(ctx: DemoContext) -> None:
         emptied: dict[Block, Any] = {message: ""} if view.shown == 0 else {}
         return {conversation: turns, **emptied}
 
+    inputs = [message, conversation, *components_of(settings)]
     bench.connect(
-        inputs=[message, conversation, *components_of(settings)],
-        outputs=[conversation, message],
-        to_request=to_request,
-        render=render,
-        submit=[message.submit],
+        inputs=inputs, outputs=[conversation, message], to_request=to_request, render=render, submit=[message.submit]
     )
+    compare.connect(inputs, lambda message, history, *values: to_request(*asked_last(message, history), *values))
+
+
+def follows_instructions(spec: ModelSpec) -> bool:
+    """Whether a model was taught to do what it is told, not only to go on with a text."""
+    return spec.prompt_template not in (None, CONTINUE)
+
+
+def asked_last(message: str, history: Sequence[Mapping[str, Any]]) -> tuple[str, list[dict[str, str]]]:
+    """What is compared: the message that is being written, or else the last one, each with what was said before it."""
+    turns = plain_history(history)
+    asked = [place for place, turn in enumerate(turns) if turn["role"] == "user"]
+    if message.strip() or not asked:
+        return message, turns
+    return turns[asked[-1]]["content"], turns[: asked[-1]]
 
 
 def _settings(ctx: DemoContext) -> Settings:

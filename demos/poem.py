@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record, serve
+from demos._compare import ComparePanel
 from demos._demo import Demo, DemoContext
 from demos._drawn import drawn_view, encoded
 from demos._handler import Updates
@@ -32,6 +33,8 @@ EXAMPLES = {
     "词：菩萨蛮": (TUNE, "菩萨蛮", "", "", ""),
 }
 """Form, tune, title, first line, acrostic."""
+SETTINGS = ("hold_form=false", "temperature=0.3", "temperature=1.3", "seed=1", "seed=2")
+"""To compare with."""
 
 
 def build(ctx: DemoContext) -> None:
@@ -62,6 +65,7 @@ def build(ctx: DemoContext) -> None:
             shown = drawn_view("poem", "poem-shown")
         bench.examples([list(sample) for sample in EXAMPLES.values()], [form, tune, title, first_line, acrostic],
                        list(EXAMPLES))  # fmt: skip
+        compare = ComparePanel(bench, SETTINGS)
 
     def to_request(form: str, tune: str, title: str, *others: Any) -> Mapping[str, Any]:
         names = ("first_line", "acrostic", "hold_form", "temperature", "seed")
@@ -73,13 +77,15 @@ def build(ctx: DemoContext) -> None:
     def render(view: View, form: str, tune: str, title: str, *others: Any) -> Updates:
         return {shown: describe_draft(view.text) if view.result is None else describe_poem(view.result)}
 
+    inputs = [form, tune, title, first_line, acrostic, hold_form, temperature, seed]
     bench.connect(
-        inputs=[form, tune, title, first_line, acrostic, hold_form, temperature, seed],
+        inputs=inputs,
         outputs=[shown],
         to_request=to_request,
         render=render,
         submit=[title.submit, first_line.submit, acrostic.submit],
     )
+    compare.connect(inputs, to_request)
     form.change(_fields_of, form, [tune, title], queue=False, **PRIVATE)
 
 

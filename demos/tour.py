@@ -75,7 +75,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
     gr.Markdown(said(f"notes_{number}"), elem_classes=["speaker-notes"])
     with gr.Row(elem_classes=["shown"]):
         with gr.Column(min_width=280):
-            _long_text(step, name)
+            _long_text(ctx, step, name)
             edited = gr.Textbox(
                 step.fields[step.edited], label=ctx.t("common.text"), lines=3, max_lines=8, elem_id=f"{name}-text"
             )
@@ -87,7 +87,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
                     interactive=False,
                 )  # fmt: skip
         with gr.Column(min_width=280):
-            answer = drawn_view("compare", f"{name}-answer", "bars")
+            answer = drawn_view("compare", f"{name}-answer", "bars", "catalogue")
             with gr.Row(elem_id=f"{name}-status", elem_classes=["status"]):
                 status = status_parts(say("status.ready"))
 
@@ -108,12 +108,20 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
     stop.click(make_stopper(wiring), queue=False, **PRIVATE)
 
 
-def _long_text(step: TourStep, name: str) -> None:
+def _long_text(ctx: DemoContext, step: TourStep, name: str) -> None:
     """What is asked about, where the question is what can be changed."""
     asked = step.fields[step.edited]
     longest = max((value for value in step.fields.values() if isinstance(value, str)), key=len)
     if len(longest) > len(asked):
-        gr.Textbox(longest, show_label=False, interactive=False, lines=3, max_lines=10, elem_id=f"{name}-given")
+        gr.Textbox(
+            longest,
+            label=ctx.t("common.text"),
+            show_label=False,
+            interactive=False,
+            lines=3,
+            max_lines=10,
+            elem_id=f"{name}-given",
+        )
 
 
 def _ending(ctx: DemoContext, shown: Mapping[str, Demo]) -> None:

@@ -20,6 +20,7 @@ from demos._handler import Updates, Wiring, cleared, client_of, make_stopper, st
 from demos._i18n import say
 from demos._labels import describe_labels, labels_view
 from demos._messages import explain, plain
+from demos._model_words import titled
 from demos._models import size_of
 from demos._stream import View, follow
 from demos._train_view import describe_training, train_view
@@ -94,7 +95,8 @@ class TrainTab:
     def _choices(self) -> None:
         ctx = self.ctx
         choices = [
-            (f"{spec.title} · {size_of(spec)} · {', '.join(spec.languages)}", spec.id) for spec in bases(ctx.catalog)
+            (f"{titled(spec.id, spec.title)} · {size_of(spec)} · {', '.join(spec.languages)}", spec.id)
+            for spec in bases(ctx.catalog)
         ]
         self.base = gr.Dropdown(
             [(ctx.t("model.auto"), AUTO), *choices], value=AUTO, label=ctx.t("train.base"), elem_id="train-model",

@@ -7,6 +7,7 @@
     python -m llm_core evaluate ID   measure a model on a data set
     python -m llm_core bench         measured ratios as tables
     python -m llm_core walkthrough   a sentence through a tiny Transformer, number by number
+    python -m llm_core feedback FILE visitors' votes on answers, summed up
     python -m llm_core deploy        the page on a Hugging Face Space
 
 Commands only parse, call and print; what they do lives in the modules they call, imported when a command needs them.
@@ -127,6 +128,22 @@ def models() -> None:
                 f"{state}: {availability.reason}" if availability.reason else state,
             )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@app.command()
+def feedback(file: Annotated[Path, typer.Argument(help="JSON lines that LLM_CORE_FEEDBACK has named.")]) -> None:
+    """Sum up visitors' votes: thumbs by task and model, and the share of thumbs up with its 95 % interval."""
+    from llm_core.feedback import read_feedback
+    from llm_core.feedback.summary import tallied
+
+    right = [Column(name, justify="right") for name in ("up", "down", "share up", "95 % interval", "comments")]
+    table = Table("task", Column("model", no_wrap=True), *right, box=None, pad_edge=False)
+    for each in tallied(read_feedback(file)):
+        low, high = each.interval
+        share, interval = f"{each.share:.1%}", f"{low:.1%} – {high:.1%}"
+        names = (each.task or "all", each.model or "all")
+        table.add_row(*names, str(each.up), str(each.down), share, interval, str(each.comments))
+    Console(width=None if sys.stdout.isatty() else 120).print(table if table.rows else "No votes yet.")
 
 
 @app.command()

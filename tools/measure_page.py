@@ -28,7 +28,7 @@ _WATCH = """
   const noted = new PerformanceObserver((list) => window.shifts.push(...list.getEntries()));
   noted.observe({ type: "layout-shift", buffered: true });
   const waiting = setInterval(() => {
-    if (!document.querySelector("#classify-run")?.offsetParent) return;
+    if (!document.querySelector("#classify-run")?.checkVisibility({ visibilityProperty: true })) return;
     clearInterval(waiting);
     // One frame later the main thread is free to answer.
     requestAnimationFrame(() => setTimeout(() => (window.interactive = performance.now())));

@@ -92,8 +92,9 @@ def updated(text: str) -> str:
     """The README with current tables."""
     for name, build in TABLES.items():
         table = build()
-        pattern = rf"(<!-- {name}[^>]*-->\n).*?(<!-- /{name} -->)"
-        text = re.sub(pattern, lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text, flags=re.DOTALL)
+        # Backslashes of a table are no references to groups.
+        kept = table.replace("\\", r"\\")
+        text = re.sub(rf"(<!-- {name}[^>]*-->\n).*?(<!-- /{name} -->)", rf"\g<1>{kept}\n\g<2>", text, flags=re.DOTALL)
     return text
 
 

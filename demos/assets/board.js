@@ -7,7 +7,7 @@ let [data, say] = [null, null];
 
 const percentages = (metric) => /^(accuracy|exact_match|macro_|f1|precision|recall)/.test(metric);
 const shown = (metric, value) => (percentages(metric) ? `${(100 * value).toFixed(1)}%` : value.toFixed(value < 10 ? 2 : 1));
-const readable = (metric) => metric.replaceAll("_", " ").replace(/^bleu/, "BLEU").replace(/^chrf/, "chrF").replace("f1", "F1");
+const readable = (metric) => metricName(metric, say);
 const taskName = (task) => say[`task_${task}`] || task;
 
 function button(className, text, pressed, act) {
@@ -81,7 +81,7 @@ function labelled(cell, title) {
 function nameCell(id, model, rank) {
   const cell = make("th", "name");
   cell.scope = "row";
-  const open = button("open", model.title, null, () => {
+  const open = button("open", titled(id, model.title, say), null, () => {
     props.value = JSON.stringify({ ...data, chosen: id });
     trigger("input");
     document.getElementById("models-chosen")?.scrollIntoView({ behavior: "smooth", block: "start" });
@@ -90,12 +90,12 @@ function nameCell(id, model, rank) {
   const about = make("small");
   about.append(make("span", `tier ${model.tier}`, say[`tier_${model.tier}`]), ` ${model.languages.slice(0, 6).join(" ")}${model.languages.length > 6 ? " …" : ""}`);
   cell.append(make("span", "rank", rank || ""), open, about);
-  if (model.reason) cell.append(make("small", "reason", `✕ ${say.absent} ${model.reason}`));
+  if (model.absent.length) cell.append(make("small", "reason", `✕ ${say.absent} ${absence(model.absent.slice(0, 1), say)}`));
   return cell;
 }
 
 function commandRow(board, [, score, command], model) {
-  const line = make("tr", model.reason ? "how absent" : "how");
+  const line = make("tr", model.absent.length ? "how absent" : "how");
   const cell = make("td");
   cell.colSpan = 6;
   if (command) {
@@ -112,7 +112,7 @@ function commandRow(board, [, score, command], model) {
 function modelRows(board, row, rank) {
   const [id, score] = row;
   const model = data.models[id];
-  const line = make("tr", model.reason ? "absent" : "");
+  const line = make("tr", model.absent.length ? "absent" : "");
   line.append(
     nameCell(id, model, score ? rank : 0),
     labelled(scoreCell(board, score), readable(board.metric)),
@@ -221,14 +221,14 @@ function draw() {
     filters.append(made);
   };
   if (boards.length > 1) {
-    const names = boards.map((each, number) => [String(number), each.title]);
+    const names = boards.map((each, number) => [String(number), dataName(each.title, say)]);
     add("data", choice(say.data, names, String(place), (value) => set({ place: { ...state.place, [state.task]: Number(value) } })));
   }
   add("language", choice(say.language, [[ALL, say.all], ...languages.map((each) => [each, each])], state.language, (language) => set({ language })));
   add("tier", choice(say.tier, [[ALL, say.all], ["embedded", say.tier_embedded], ["hub", say.tier_hub], ["remote", say.tier_remote]], state.tier, (tier) => set({ tier })));
   const direction = board.lower ? say.lower : say.higher;
   root.append(bar, filters);
-  root.append(make("p", "about", board.metric ? `${board.title} · ${readable(board.metric)} ${direction}` : say.nothing));
+  root.append(make("p", "about", board.metric ? `${dataName(board.title, say)} · ${readable(board.metric)} ${direction}` : say.nothing));
   root.append(table(board), make("p", "note", say.how));
   if (opened) root.querySelector(`[data-key="${opened}"]`)?.focus();
 }

@@ -6,6 +6,7 @@ const short = (value) => Number(value.toPrecision(3)).toString();
 function facts(data, say) {
   const list = make("dl");
   const rows = [["tier", say[`tier_${data.tier}`]], ...data.facts];
+  if (data.terms) rows.push(["data", termsOf(data.terms, say)]);
   if (Array.isArray(data.speed)) {
     const [first, perSecond, unit] = data.speed;
     rows.push(["speed", `${short(perSecond)} ${say[`unit_${unit}`]}, ${say[`first_${unit}`]} ${Math.round(first)} ms`]);
@@ -25,11 +26,11 @@ function scores(data, say) {
   const body = make("tbody");
   for (const [title, metric, value, low, high, rows] of data.scores) {
     const line = make("tr");
-    const name = make("th", "", title);
+    const name = make("th", "", dataName(title, say));
     name.scope = "row";
     const figure = make("td", "", value.toFixed(value < 10 ? 3 : 1));
     if (low !== null) figure.append(make("small", "", `${low.toFixed(value < 10 ? 3 : 1)} – ${high.toFixed(value < 10 ? 3 : 1)}`));
-    line.append(name, make("td", "", metric.replaceAll("_", " ")), figure, make("td", "", rows ? `${rows.toLocaleString()} ${say.rows}` : ""));
+    line.append(name, make("td", "", metricName(metric, say)), figure, make("td", "", rows ? `${rows.toLocaleString()} ${say.rows}` : ""));
     body.append(line);
   }
   made.append(body);
@@ -59,9 +60,9 @@ function draw() {
   if (!props.value) return;
   const data = JSON.parse(props.value);
   const say = strings();
-  root.classList.toggle("absent", Boolean(data.absent));
-  root.append(make("h3", "", data.title), make("p", "summary", data.summary));
-  if (data.absent) root.append(make("p", "reason", `✕ ${say.absent} ${data.absent}`));
+  root.classList.toggle("absent", data.absent.length > 0);
+  root.append(make("h3", "", titled(data.id, data.title, say)), make("p", "summary", summarised(data.id, data.summary, say)));
+  if (data.absent.length) root.append(make("p", "reason", `✕ ${say.absent} ${absence(data.absent, say)}`));
   const sides = make("div", "sides");
   const [left, right] = [make("div"), make("div")];
   left.append(facts(data, say));

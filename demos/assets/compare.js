@@ -9,8 +9,8 @@ function figures(column) {
   const parts = [];
   if (column.first !== null) parts.push([say.first, seconds(column.first)]);
   parts.push([say.total, seconds(column.total)]);
-  if (column.speed) parts.push(["", `${column.speed} tokens/s`]);
-  if (column.tokens) parts.push(["", `${column.tokens} tokens`]);
+  if (column.speed) parts.push(["", `${column.speed} ${say["status.per_second"]}`]);
+  if (column.tokens) parts.push(["", `${column.tokens} ${say.tokens}`]);
   if (column.cost) parts.push([say["remote.cost"], column.cost]);
   const line = make("p", "figures");
   for (const [name, value] of parts) line.append(make("span", "", `${name} ${value}`.trim()));
@@ -25,18 +25,18 @@ function tier(column) {
 
 function head(column) {
   const box = make("div", "head");
-  box.append(make("h3", "", column.title || "–"));
+  box.append(make("h3", "", column.title ? titled(column.id, column.title, say) : "–"));
   if (column.settings) box.append(make("code", "settings", column.settings));
   const facts = make("p", "facts");
   if (column.tier) facts.append(make("span", `tier ${column.tier}`, tier(column)));
   if (column.size) facts.append(make("span", "", `${column.size} ${say.on_disk}`));
   if (column.licence) facts.append(make("span", "licence", column.licence));
   if (column.price) facts.append(make("span", "price", `${column.price} ${say["remote.per_million"]}`));
-  if (column.terms) facts.append(make("span", "terms", `⚠ ${column.terms}`));
+  if (column.terms) facts.append(make("span", "terms", `⚠ ${termsOf(column.terms, say)}`));
   if (column.asked) facts.append(make("span", "", say.asked_note));
   if (column.title) {
     if (!column.scores.length) facts.append(make("span", "", say.not_measured));
-    for (const score of column.scores) facts.append(make("span", "", score));
+    for (const score of column.scores) facts.append(make("span", "", scoreLine(score, say)));
   }
   box.append(facts);
   return box;
@@ -51,16 +51,19 @@ function state(column) {
   return make("p", "busy", `${say["status." + column.state]} ${column.detail}`.trim());
 }
 
-function labels(outcome) {
+// What visitors call a label; one of their own is never translated.
+const labelled = (label, column) => (column.own ? label : named(label, say));
+
+function labels(outcome, column) {
   const box = make("div", "bars");
   if (!outcome.rows.length) {
-    box.append(make("p", "winner", outcome.label ? `★ ${named(outcome.label, say)}` : say.no_label), make("p", "note", say.no_probabilities));
+    box.append(make("p", "winner", outcome.label ? `★ ${labelled(outcome.label, column)}` : say.no_label), make("p", "note", say.no_probabilities));
     return box;
   }
   for (const [label, share] of outcome.rows) {
     const won = label === outcome.label;
-    const name = named(label, say);
-    box.append(barRow("div", won ? "row won" : "row", won ? `★ ${name}` : name, share));
+    const name = labelled(label, column);
+    box.append(barRow("div", won, won ? `★ ${name}` : name, share));
   }
   return box;
 }
@@ -105,7 +108,7 @@ function verdict(columns) {
   const all = columns.map((column) => column.outcome);
   if (all.length < 2 || all.some((outcome) => !outcome)) return "";
   if (all[0].kind === "labels") {
-    const labels = all.map((outcome) => (outcome.label ? named(outcome.label, say) : say.no_label));
+    const labels = columns.map((column) => (column.outcome.label ? labelled(column.outcome.label, column) : say.no_label));
     return all.every((outcome) => outcome.same) ? `✓ ${say.same_label} ${labels[0]}` : `≠ ${say.other_label} ${labels.join(" · ")}`;
   }
   if (all[0].kind === "spans") return all.every((outcome) => !outcome.own) ? `✓ ${say.same_spans}` : "";
@@ -125,9 +128,9 @@ function draw() {
   const grid = make("div", "columns");
   for (const column of data.columns) {
     const card = make("section", `column ${column.state}`);
-    card.setAttribute("aria-label", `${column.title} ${column.settings}`.trim());
+    card.setAttribute("aria-label", `${titled(column.id, column.title, say)} ${column.settings}`.trim());
     card.append(head(column), state(column));
-    if (column.outcome) card.append({ labels, words, spans }[column.outcome.kind](column.outcome));
+    if (column.outcome) card.append({ labels, words, spans }[column.outcome.kind](column.outcome, column));
     grid.append(card);
   }
   root.append(summary, grid);

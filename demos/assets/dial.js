@@ -4,7 +4,7 @@ const root = element.querySelector(".dial-root");
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 let least = 0; // in hundredths; kept from one answer to the next
 
-const surely = ([text, score], kind, say) => `${kind === "label" ? named(text, say) : text || say.not_in_text} ${percent(score)}`;
+const surely = ([text, score], { kind, own }, say) => `${kind === "label" && !own ? named(text, say) : text || say.not_in_text} ${percent(score)}`;
 
 // What is answered and what is held back; and the marks of the text that go with it.
 function verdict(data, say) {
@@ -15,13 +15,13 @@ function verdict(data, say) {
   told.setAttribute("aria-live", "polite");
   if (data.kind === "entity") {
     told.textContent = data.answers.length ? `${back.length ? "◌" : "✓"} ${say.names_shown} ${kept.length}/${data.answers.length}` : `✓ ${say.names_none}`;
-    if (back.length) told.append(make("small", "", `${say.held_back} ${back.map((each) => surely(each, data.kind, say)).join(", ")}`));
+    if (back.length) told.append(make("small", "", `${say.held_back} ${back.map((each) => surely(each, data, say)).join(", ")}`));
     const marks = results?.querySelectorAll(".wrapped .token.highlighted") ?? [];
     if (marks.length === data.answers.length) marks.forEach((mark, place) => mark.toggleAttribute("data-held", data.answers[place][1] * 100 < least));
     return told;
   }
   const [[, score]] = data.answers;
-  told.textContent = back.length ? `◌ ${say.withheld} ${percent(score)} < ${least}%` : `✓ ${say.answered} ${surely(data.answers[0], data.kind, say)}`;
+  told.textContent = back.length ? `◌ ${say.withheld} ${percent(score)} < ${least}%` : `✓ ${say.answered} ${surely(data.answers[0], data, say)}`;
   results?.toggleAttribute("data-withheld", back.length > 0);
   return told;
 }
@@ -40,7 +40,7 @@ function table({ kind, sets }, say) {
   sets.forEach(({ title, rows, shares }, number) => {
     const [coverage, accuracy, low, high, further] = shares[least];
     const line = make("tr");
-    const name = make("th", "", title);
+    const name = make("th", "", dataName(title, say));
     name.scope = "row";
     name.prepend(make("span", `key n${number}`));
     name.append(make("small", "", `${rows.toLocaleString()} ${say[`rows_${kind}`] ?? say.rows}`));

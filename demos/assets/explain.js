@@ -95,7 +95,7 @@ function draw() {
   lists.append(list(say.most_for, strongest(1), most, say), list(say.most_against, strongest(-1), most, say));
   const figure = data.kind === "answer" ? (value) => value.toFixed(1).replace("-", "−") : percent;
   const sum = `${say[`sum_${data.kind}`]} ${figure(data.from)} → ${figure(data.to)}. ${say.missed} ${percent(data.missed)}`;
-  root.append(lists, make("p", "note check", sum), make("p", "note", `${say.caveat} ${say.measured}`));
+  root.append(lists, make("p", "note check", sum), make("p", "note", data.measured ? `${say.caveat} ${say.measured}` : say.caveat));
 }
 
 draw();

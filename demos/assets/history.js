@@ -38,9 +38,9 @@ const typedOn = (before, run) =>
 
 function take() {
   if (!props.value) return;
-  const { tabs, ...run } = JSON.parse(props.value);
+  const { tabs, model, model_id, ...run } = JSON.parse(props.value);
   if (runs.some(({ id }) => id === run.id)) return;
-  const entry = { ...run, time: new Date().toISOString(), tab: titleOf(tabs) };
+  const entry = { ...run, model: titled(model_id, model, strings()), time: new Date().toISOString(), tab: titleOf(tabs) };
   const before = runs.at(-1);
   if (before && typedOn(before, entry)) runs.pop();
   runs.push(entry);

@@ -10,7 +10,7 @@ function draw() {
   const data = JSON.parse(props.value);
   const name = (label) => (data.own ? label : named(label, say));
   const list = make("ol");
-  list.append(...data.rows.map(([label, share], place) => barRow("li", place ? "row" : "row first", name(label), share)));
+  list.append(...data.rows.map(([label, share], place) => barRow("li", place === 0, name(label), share)));
   root.append(make("h2", "", name(data.rows[0][0])), list);
 }
 

@@ -56,7 +56,7 @@ function facts(data, say) {
   box.append(list(say.data, "data", data.data.map(([name, licence]) => `${name}: ${licence}`)));
   box.append(list(say.scores, "scores", data.scores.map(([title, metric, value, low, high]) => {
     const range = low === null ? "" : ` (${say.interval} ${low.toFixed(2)} – ${high.toFixed(2)})`;
-    return `${title}: ${metric.replaceAll("_", " ")} ${value.toFixed(2)}${range}`;
+    return `${dataName(title, say)}: ${metricName(metric, say)} ${value.toFixed(2)}${range}`;
   })));
   if (data.limits) box.append(list(say.limits, "limits", [data.limits]));
   return box;
@@ -120,7 +120,7 @@ function draw() {
   side.append(chart(data, say, at), legend, slider, where);
   const columns = make("div", "columns");
   columns.append(side, said);
-  root.append(make("h3", "", data.title), columns, facts(data, say));
+  root.append(make("h3", "", titled(data.id, data.title, say)), columns, facts(data, say));
   show();
 }
 

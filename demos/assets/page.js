@@ -9,6 +9,8 @@
     // Its pictures beside a word repeat the word, its empty results have a name without a role, its search field a hint only.
     ["footer img", { alt: "" }],
     [".empty[aria-label]", { role: "img" }],
+    // On a phone a step that is done shows a tick in place of its number and name.
+    [".step-button", { "aria-label": (step) => step.textContent.trim() || `${Number(step.dataset.tabId) + 1} ✓` }],
     ["input.search-input", { "aria-label": (field) => field.title || field.placeholder }],
   ];
   const mark = () => {
@@ -19,6 +21,15 @@
           if (element.getAttribute(name) !== value) element.setAttribute(name, value);
         }
     darkenCode();
+    nameWindow();
+  };
+  // The window is called as the page is, in the language that was chosen; screen readers are told which that is.
+  const nameWindow = () => {
+    const name = document.querySelector("#title h1")?.textContent.trim();
+    if (!name) return;
+    if (document.title !== name) document.title = name;
+    const language = /\p{Script=Han}/u.test(name) ? "zh" : "en";
+    if (!document.documentElement.lang.startsWith(language)) document.documentElement.lang = language;
   };
   let waiting = 0;
   new MutationObserver(() => (waiting ||= setTimeout(() => ((waiting = 0), mark()), 400))).observe(document.body, {

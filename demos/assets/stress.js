@@ -15,12 +15,12 @@ function marked(text, original) {
 const percent = (share) => `${Math.round(100 * share)}%`;
 
 // What came out, in words: by the kind of task.
-function answer({ label, score }, kind, say) {
+function answer({ label, score }, { kind, own }, say) {
   const box = make("span", "answer");
   if (kind === "entities") box.textContent = `${label} ${say.names_again}`;
   else if (kind === "answer") box.textContent = `${label ? `“${label}”` : say.not_in_text} ${percent(score)}`;
   else if (kind === "translate") box.textContent = `chrF ${Math.round(100 * score)}`;
-  else box.textContent = `${named(label, say)} ${percent(score)}`;
+  else box.textContent = `${own ? label : named(label, say)} ${percent(score)}`;
   return box;
 }
 
@@ -35,7 +35,7 @@ function row(each, data, say) {
   const head = make("p", "head");
   const change = say[`change_${each.change}`] || each.change;
   const several = Object.keys(data.written).length > 1;
-  head.append(make("b", "", several ? `${say[`field_${each.field}`]} · ${change}` : change), answer(each, data.kind, say));
+  head.append(make("b", "", several ? `${say[`field_${each.field}`]} · ${change}` : change), answer(each, data, say));
   if (each.same) head.append(make("span", each.flipped ? "bad" : "good", each.flipped ? `✕ ${say.another}` : `✓ ${say.same}`));
   else head.append(make("span", "note", each.flipped ? say.meaning_turned : say.meaning_kept));
   item.append(head, marked(each.text, data.written[each.field]));

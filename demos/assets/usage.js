@@ -26,14 +26,15 @@ function draw() {
   const show = (name) => {
     chosen = name;
     code.textContent = texts.get(name);
-    code.setAttribute("aria-label", name);
+    code.setAttribute("aria-label", say[`way_${name.toLowerCase()}`] ?? name);
     for (const tab of bar.querySelectorAll("[role=tab]")) {
-      tab.setAttribute("aria-selected", tab.textContent === name);
-      tab.tabIndex = tab.textContent === name ? 0 : -1;
+      tab.setAttribute("aria-selected", tab.dataset.way === name);
+      tab.tabIndex = tab.dataset.way === name ? 0 : -1;
     }
   };
   for (const name of texts.keys()) {
-    const tab = make("button", "", name);
+    const tab = make("button", "", say[`way_${name.toLowerCase()}`] ?? name);
+    tab.dataset.way = name;
     tab.type = "button";
     tab.setAttribute("role", "tab");
     tab.addEventListener("click", () => show(name));

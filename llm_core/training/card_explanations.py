@@ -34,6 +34,11 @@ _WHAT = {
 """By what was explained."""
 
 
+def has_explanations(card: str) -> bool:
+    """Whether a card tells how faithful the model's explanations are."""
+    return f"\n{_HEADING}\n" in card
+
+
 def with_explanations(
     card: str, model: str, scores: Sequence[Score], kind: str = "label", limit: int | None = None
 ) -> str:

@@ -102,3 +102,35 @@ def test_chinese_page_compares_in_chinese(browser: Browser, site: str) -> None:
         expect(page.locator("#generate-compare-run")).to_have_text("对比")
         page.locator("#generate-compare-run").click()
         expect(page.locator("#generate-compare-message")).to_contain_text("请先说明要写什么")
+
+
+def test_a_chat_compares_what_was_asked_last_and_stays_as_it_is(visit: Page) -> None:
+    bench = open_tab(visit, "generate")
+    visit.get_by_role("tab", name="Chat").click()
+    bench = visit.locator("#chat")
+    bench.get_by_label("Your message").fill("Name a colour.")
+    visit.locator("#chat-run").click()
+    expect_done(visit, "chat")
+    said = bench.locator("#chat-conversation").inner_text()
+    shown = compare(visit, "chat")
+    expect_columns(shown, "SmolLM2 135M Instruct", "SmolLM2 135M Instruct")
+    expect(shown.locator(".settings")).to_have_text("temperature=0")
+    expect(shown.locator(".figures").first).to_contain_text(re.compile(r"\d+ tokens/s"))
+    assert bench.locator("#chat-conversation").inner_text() == said
+
+
+def test_code_is_asked_about_and_verse_written_side_by_side(visit: Page) -> None:
+    open_tab(visit, "complete")
+    visit.get_by_role("tab", name="Ask about code").click()
+    visit.locator("#ask-examples button").nth(2).click()
+    expect_done(visit, "ask")
+    shown = compare(visit, "ask")
+    expect_columns(shown, "SmolLM2 135M Instruct", "SmolLM2 135M Instruct")
+    open_tab(visit, "generate")
+    visit.get_by_role("tab", name="Chinese verse").click()
+    visit.locator("#poem-examples button").first.click()
+    expect_done(visit, "poem")
+    shown = compare(visit, "poem")
+    expect_columns(shown, "Classical poems, Chinese", "Classical poems, Chinese")
+    expect(shown.locator(".settings")).to_have_text("hold_form=false")
+    expect(shown.locator(".said").first).to_have_text(re.compile(r"^(?:[一-鿿]{7}[，。？！；]\s*){4}$"))

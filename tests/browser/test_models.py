@@ -59,7 +59,7 @@ def test_the_command_behind_a_figure_and_how_to_get_one(visit: Page) -> None:
     )
     absent = board.locator("tr.absent", has_text="paraphrase-multilingual-MiniLM-L12-v2")
     expect(absent.locator(".score")).to_contain_text("not measured")
-    expect(absent.locator(".reason")).to_contain_text("Not available here: not downloaded yet")
+    expect(absent.locator(".reason")).to_contain_text("Not available here: Not downloaded yet")
     board.get_by_text("How to measure it").last.click()
     expect(board.locator("pre").last).to_contain_text("python -m llm_core pull multilingual-minilm && ")
 
@@ -76,7 +76,7 @@ def test_a_click_on_a_model_shows_its_card(visit: Page) -> None:
     board.get_by_role("button", name="Entities").click()
     board.locator(".open").last.click()
     expect(card.locator("a")).to_have_attribute("href", re.compile("^https://huggingface.co/"))
-    expect(card.locator(".reason")).to_contain_text("not downloaded yet")
+    expect(card.locator(".reason")).to_contain_text("Not downloaded yet")
     expect(visit.locator("#models-text")).to_be_hidden()
 
 

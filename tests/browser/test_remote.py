@@ -69,7 +69,7 @@ def test_what_arrived_of_an_answer_that_broke_off_stays(browser: Browser) -> Non
     ("locale", "button", "tiers", "cost"),
     [
         ("en-US", "Engine ladder", ["Embedded · CPU", "☁ Remote"], "this answer cost 0.00016 USD"),
-        ("zh-CN", "引擎阶梯", ["内嵌 · CPU", "☁ 远程"], "本次回答花费 0.00016 USD"),
+        ("zh-CN", "引擎阶梯", ["内置 · CPU", "☁ 远程"], "本次回答花费 0.00016 USD"),
     ],
 )
 def test_the_ladder_asks_one_model_of_each_tier(

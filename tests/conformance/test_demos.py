@@ -29,7 +29,7 @@ FOLDER = Path(demos.__path__[0])
 DRAWN = [
     path
     for path in (FOLDER / "assets").glob("*.js")
-    if path.stem not in ("page", "drawn", "bars", "chart", "matrix", "restore")
+    if path.stem not in ("page", "drawn", "bars", "catalogue", "chart", "matrix", "restore")
 ]
 TEMPLATES = list((FOLDER / "assets").glob("*.html"))
 
@@ -141,12 +141,13 @@ def test_every_string_that_is_used_exists_and_every_one_is_used() -> None:
         *DRAWN,
         *TEMPLATES,
         FOLDER / "assets" / "drawn.js",
+        FOLDER / "assets" / "catalogue.js",
     ]:  # they use the strings of the table of the same name, and others by whole keys
         found = re.findall(r"\bsay(?:\.|\[[`\"])([a-z_]+(?:\.[a-z_]*)?)", script.read_text(encoding="utf-8"))
         named |= {name if "." in name else f"{script.stem}.{name}" for name in found}
     named |= {f"pairs.{name}" for name in written & {"title", "look"}}  # headings are chosen in Python
     # The rest of these is appended: f"classify.set_{name}".
-    begun = {text for text in named if text.endswith(("_", "."))} | {"error.", "common."}
+    begun = {text for text in named if text.endswith(("_", "."))} | {"error.", "common.", "rule."}
     assert {key for key in named - begun - {"page.js", "report.html"}} <= set(strings("en"))
     built = re.compile("|".join([*map(re.escape, begun), r"[a-z_]+\.(?:title|lead)$"]))
     assert {key for key in strings("en") if key not in named and not built.match(key)} == set()

@@ -44,9 +44,9 @@ def test_boards_hold_figures_costs_and_reasons(shipped: DemoContext) -> None:
     assert command == "python -m llm_core evaluate topics-ag-news --data ag_news --data-dir DATA  # accuracy"
     model = told["models"]["topics-ag-news"]
     assert (model["tier"], model["languages"], model["parameters"][1]) == ("embedded", ["en"], "24 M")
-    assert model["reason"] == "" and model["speed"] is None, "nothing measures speeds here"
+    assert model["absent"] == [] and model["speed"] is None, "nothing measures speeds here"
     absent = told["models"]["nllb-200-distilled-600m"]
-    assert "not downloaded yet" in absent["reason"] and absent["size"][1] == "2.5 GB"
+    assert absent["absent"][0] == ["offline", ""] and absent["size"][1] == "2.5 GB"
 
 
 def test_speeds_appear_once_they_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_a_card_tells_facts_limits_and_how_it_learned(shipped: DemoContext) -> N
     assert told["limits"].startswith("") and "\n" not in told["limits"] and len(told["limits"]) > 40
     losses = told["curve"]["training"]
     assert 100 < len(losses) <= POINTS and losses[0][1] > losses[-1][1] > 0
-    assert told["scores"][0][:2] == ["classical poems", "perplexity"] and told["absent"] == ""
+    assert told["scores"][0][:2] == ["classical poems", "perplexity"] and told["absent"] == []
 
 
 def test_a_card_of_an_adapter_names_its_base(shipped: DemoContext) -> None:
@@ -83,7 +83,7 @@ def test_a_model_of_the_hub_has_its_source_and_no_text(shipped: DemoContext) -> 
     spec = shipped.catalog["bert-base-ner"]
     told = json.loads(describe_card(shipped, spec))
     assert spec.hub is not None and told["hub"] == f"https://huggingface.co/{spec.hub.repo}"
-    assert "not downloaded yet" in told["absent"] and told["curve"] == {} and told["scores"] == []
+    assert told["absent"][0] == ["offline", ""] and told["curve"] == {} and told["scores"] == []
     assert card_text(shipped, spec) == ""
 
 

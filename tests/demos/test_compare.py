@@ -15,6 +15,7 @@ from demos._compare import ComparePanel, parse_settings
 from demos._demo import DemoContext
 from demos._handler import make_handler, make_stopper
 from demos._i18n import say
+from demos._messages import DONE
 from demos._outcomes import Words
 from demos._workbench import Workbench
 from demos.classify import asked_of
@@ -94,7 +95,7 @@ def test_columns_stream_and_end_with_times_and_differences(panel: Panel, engine:
         column["tokens"] == 100 and column["total"] > 0 and column["title"] == "writer" for column in last["columns"]
     )
     assert last["columns"][1]["outcome"]["share"] == 1.0, "an echo says the same"
-    assert updates[-1][panel.wiring.status[0]].startswith(say("status.done"))
+    assert updates[-1][panel.wiring.status[0]].startswith(DONE)
     assert engine.load == (0, 0) and panel.wiring.runs == {}
 
 

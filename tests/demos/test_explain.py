@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from demos import _explain, classify
 from demos._demo import DemoContext
-from demos._explain import chosen_in, describe_explanation, pieces
+from demos._explain import chosen_in, describe_explanation, is_faithfulness_measured, pieces
 from demos._usage import describe_usage
+from llm_core.engine import create_engine
 from llm_core.errors import InputError
+from llm_core.settings import Settings
 from llm_core.tasks.explain import TASK, Choice, ExplainResult, WordWeight
 from tests.support.echo import echo_engine, echo_spec
 
@@ -93,3 +96,15 @@ def test_it_is_shown_how_to_ask_for_it_elsewhere() -> None:
     told = json.loads(describe_usage(DemoContext(engine), TASK, fields, "auto"))
     assert told["left_out"] == [] and "run explain" in dict(told["examples"])["Shell"]
     engine.close()
+
+
+def test_the_note_on_faithfulness_stands_where_the_card_has_the_figures() -> None:
+    with closing(create_engine(Settings(offline=True))) as engine:
+        ctx = DemoContext(engine)
+        assert is_faithfulness_measured(ctx, "sentiment-en")
+        for without in ("multilingual-sentiment", "minilm", "own-1"):
+            assert not is_faithfulness_measured(ctx, without)
+    drawn = [
+        json.loads(describe_explanation({"of": "sentiment", "text": TEXT}, result(), told)) for told in (True, False)
+    ]
+    assert [each["measured"] for each in drawn] == [True, False]

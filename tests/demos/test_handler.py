@@ -13,6 +13,7 @@ import pytest
 from demos._demo import DemoContext
 from demos._handler import Wiring, make_handler, make_stopper, status_parts
 from demos._i18n import say
+from demos._messages import DONE
 from demos._usage import Place
 from llm_core.backends.echo import EchoBackend
 from llm_core.engine import Engine
@@ -85,8 +86,8 @@ def test_a_new_run_ends_the_session_s_earlier_one_first(engine: Engine, wiring: 
 
     earlier, later, other = asyncio.run(scene())
     assert earlier[-1][wiring.status[0]] == say("status.stopped")
-    assert later[-1][wiring.status[0]].startswith(say("status.done")) and len(later) > 1
-    assert other[-1][wiring.status[0]].startswith(say("status.done")), "other visitors go on"
+    assert later[-1][wiring.status[0]].startswith(DONE) and len(later) > 1
+    assert other[-1][wiring.status[0]].startswith(DONE), "other visitors go on"
 
 
 def test_stop_without_a_run_does_nothing(wiring: Wiring) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import httpx
+import pytest
 
+from demos._head import language_of
 from tests.demos.site import Site
 
 
@@ -30,6 +32,32 @@ def test_shared_links_show_the_pages_own_title_and_picture(site: Site) -> None:
     picture = httpx.get(told["og:image"][0])
     assert picture.headers["content-type"] == "image/png" and len(picture.content) < 150_000
     assert "content-security-policy" in picture.headers
+
+
+def test_the_title_is_in_the_visitors_language(site: Site) -> None:
+    answer = httpx.get(site.address, headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"})
+    told = metas(answer.text)
+    assert told["og:title"] == ["看见语言模型"] == re.findall("<title>(.*)</title>", answer.text)
+    assert told["description"][0].startswith("语言模型能做什么？")
+    assert '<html\n\tlang="zh"' in answer.text and "Accept-Language" in answer.headers["vary"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("*", "en"),
+        ("zh", "zh"),
+        ("zh-Hant-TW, en;q=0.5", "zh"),
+        ("en;q=0.3, zh;q=0.7", "zh"),
+        ("fr-CH, fr;q=0.9, de;q=0.7, *;q=0.5", "en"),
+        ("zh;q=0, en;q=0.1", "en"),
+        ("de, ZH-cn ; q=0.2", "zh"),
+        ("<script>, zh;q=9", "en"),
+    ],
+)
+def test_the_language_liked_best_is_taken(accepted: str, language: str) -> None:
+    assert language_of(accepted, ("en", "zh")) == language
 
 
 def test_addresses_follow_the_proxy_and_nothing_but_an_address_is_taken(site: Site) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
+
+import pytest
 
 from demos._i18n import strings
-from demos._labels import SHOWN_LABELS, describe_labels, describe_marked
+from demos._labels import SHOWN_LABELS, describe_labels, describe_marked, has_own_labels
 from llm_core.catalog import LABELLED_HEADS, load_catalog
+from llm_core.tasks.classify import OWN_LABEL_SET
 
 
 def test_the_likeliest_come_first_and_no_more_than_fit() -> None:
@@ -33,3 +37,16 @@ def test_every_ready_label_has_a_name() -> None:
     }
     assert len(ready) > 30
     assert {"labels." + re.sub("[^a-z]+", "_", label.lower()) for label in ready} <= strings("zh").keys()
+
+
+@pytest.mark.parametrize(
+    ("fields", "own"),
+    [
+        ({"text": "a", "label_set": "ag_news"}, False),
+        ({"text": "a", "labels": ["sports", "work"]}, True),
+        ({"text": "a", "examples": [["a", "sports"]]}, True),
+        ({"text": "a", "label_set": OWN_LABEL_SET}, True),
+    ],
+)
+def test_whose_labels_they_are(fields: dict[str, Any], own: bool) -> None:
+    assert has_own_labels(fields) == own

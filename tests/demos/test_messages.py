@@ -30,7 +30,14 @@ def key_of(message: str) -> str:
         (errors.InputError("prompt", "has 2100 tokens; the model takes 2048"), "error.long_tokens", "2100 \\> 2048"),
         (errors.InputError("labels", "must have at least 2 entries"), "error.few", "≥ 2"),
         (errors.InputError("document", "must be at most 10 MB large, it has 12.5 MB"), "error.big_file", "12.5 MB"),
-        (errors.InputError("document", "must have at most 9 rows"), "error.upload", "must have at most 9 rows"),
+        (errors.InputError("document", "must have at most 9 rows"), "rule.rows", "≤ 9"),
+        (
+            errors.InputError("document", "row 3: must have at most 9 columns, it has 12"),
+            "rule.columns",
+            "3 · 12 \\> 9",
+        ),
+        (errors.InputError("label_set", "must be one of ag_news, spam"), "rule.one_of", "ag\\_news, spam"),
+        (errors.InputError("document", "must be green"), "error.upload", "must be green"),
         (errors.InputError("document", "must not be empty"), "error.empty_document", ""),
         (errors.InputError("text", "must not contain NUL characters"), "error.characters", ""),
         (errors.InputError("temperature", "must be at most 2.0", 7.0), "error.input", "temperature ≤ 2.0"),
@@ -93,7 +100,7 @@ def test_phases_are_named() -> None:
 def test_status_line_of_a_decoder_and_of_an_encoder() -> None:
     decoder = describe_stats("SmolLM2", RunStats("smollm2", "cpu", 73.4, 1073.4, tokens=151))
     assert "SmolLM2 · cpu" in decoder[0] and "73 ms" in decoder[1] and "1.07 s" in decoder[2]
-    assert decoder[3] == "150 tokens/s"
+    assert decoder[3].startswith("150 ") and key_of(decoder[3]) == "status.per_second"
     encoder = describe_stats("MiniLM", RunStats("minilm", "cpu", 8.0, 8.0))
     assert encoder[1] == encoder[3] == ""
 

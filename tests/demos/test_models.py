@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from typing import Any
 
@@ -28,6 +29,6 @@ BOTH = echo_encoder("both", **HEAD, languages=("en", "zh"))
 )
 def test_what_automatic_takes(specs: tuple[Any, ...], named: list[str], by_language: bool) -> None:
     with closing(echo_engine(*specs, echo_spec("other"))) as engine:
-        told = describe_choice(DemoContext(engine), specs, AUTO)
-    assert ("chosen_by_language" in told) == by_language
-    assert [spec.id for spec in specs if f"**{spec.title}**" in told] == named
+        told = json.loads(describe_choice(DemoContext(engine), specs, AUTO))
+    assert told["kind"] == ("chosen_by_language" if by_language else "chosen")
+    assert [model["id"] for model in told["models"]] == named

@@ -96,7 +96,7 @@ def test_an_upload_fills_the_passage_or_says_what_is_wrong(tmp_path: Path) -> No
     empty.write_text("  ", encoding="utf-8")
     assert _read_upload(str(good)) == ("The bridge was opened in 1932.", "")
     kept, message = _read_upload(str(empty))
-    assert kept == gr.skip() and "error.upload" in message and str(tmp_path) not in message
+    assert kept == gr.skip() and "rule." in message and str(tmp_path) not in message
 
 
 def test_completions_come_with_probability_and_what_is_wrong_with_them() -> None:

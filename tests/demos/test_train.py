@@ -41,9 +41,9 @@ def test_a_file_fills_the_box_and_its_columns_can_be_changed(tmp_path: Path) -> 
     assert (text["value"], label["value"], message) == ("message", "kind", "") and "10" in found
     assert box.split("\n")[:2] == ["Where is parcel 0?\tfine", "Where is parcel 1?\tlate"]
     assert _filled_from(str(file), "message", "id")[0].startswith("Where is parcel 0?\t0\n")
-    assert "must be another one" in _filled_from(str(file), "id", "id")[2]
+    assert "rule.other_column" in _filled_from(str(file), "id", "id")[2]
     (tmp_path / "bad.xlsx").write_bytes(b"MZ")
-    assert "error.upload" in _filled(str(tmp_path / "bad.xlsx"))[-1]
+    assert "rule.unreadable" in _filled(str(tmp_path / "bad.xlsx"))[-1]
 
 
 def test_an_empty_box_is_told_so() -> None:

@@ -1,0 +1,13 @@
+// What the catalogue says, in the visitor's language where the view's table has it (see _model_words.py), else as it is.
+const titled = (id, title, say) => say[`model_title.${id.startsWith("own-") ? "own" : id}`] ?? title;
+const summarised = (id, summary, say) => say[`model_summary.${id}`] ?? summary;
+const dataName = (name, say) => say[`measured.${name}`] ?? name;
+const termsOf = (terms, say) => say[`terms.${terms}`] ?? terms;
+// Names of labels in brackets stay.
+const metricName = (metric, say) => {
+  const [, name, rest] = metric.match(/^([^[]*)(.*)$/);
+  return (say[`metric.${name}`] ?? name.replaceAll("_", " ")) + rest;
+};
+const scoreLine = ([name, metric, value], say) => `${dataName(name, say)}: ${metricName(metric, say)} ${value.toFixed(3)}`;
+// Why something cannot be had, and what would help.
+const absence = (parts, say) => parts.map(([name, detail]) => (name ? `${say[`absent.${name}`]} ${detail}` : detail).trim()).join(" ");
