@@ -106,10 +106,12 @@ def test_a_long_text_is_left_as_it_is() -> None:
 
 
 def test_translations_are_compared_by_their_letters() -> None:
-    result = tried(TRANSLATE, ScriptedTranslator(str), text="Good morning, my friend.", source="en", target="zh")
+    model = ScriptedTranslator(lambda sentence: sentence if sentence[0].isupper() else "什么？")
+    result = tried(TRANSLATE, model, text="Good morning, my friend.", source="en", target="zh")
     by_change = {outcome.change: outcome for outcome in result.outcomes}
     assert by_change["emoji"].score > 0.5 and not by_change["emoji"].flipped
-    assert by_change["upper_case"].score < 0.5 and by_change["upper_case"].flipped
+    assert by_change["lower_case"].score < 0.5 and by_change["lower_case"].flipped
+    assert by_change["upper_case"].score == 1.0, "capitals are read as a sentence"
     assert all(0 <= outcome.score <= 1 for outcome in result.outcomes)
 
 
