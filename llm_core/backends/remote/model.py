@@ -120,7 +120,8 @@ class RemoteDecoder:
             return replica
         if given.text:
             raise BackendError(self._broken_off(failures))
-        words = "; ".join(f"{name} {what}" for name, what in failures.items()) or "no server of it is free"
+        down = {name: "cannot be reached" for name, state in self._replicas.state().items() if state == "down"}
+        words = "; ".join(f"{name} {what}" for name, what in {**down, **failures}.items()) or "no server of it is free"
         raise NoAnswerError(f"{self.spec.title} did not answer: {words}")
 
     def _broken_off(self, failures: dict[str, str]) -> str:
