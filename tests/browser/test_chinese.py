@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 NAMES = (
     # Units, formats, and what is called so in Chinese, too.
     "API", "Apache-2.0", "BLEU", "CSV", "Ctrl", "CPU", "GPU", "Enter", "Esc", "F1", "HTTP", "JSON", "JavaScript", "MB",
-    "MIT", "MCP", "Markdown", "PDF", "Python", "Tab", "Top-k", "Top-p", "cpu", "cuda", "curl", "llm_core", "chrF", "Hub",
-    "BERT", "DistilBERT", "MiniLM", "Qwen", "SmolLM2 135M Instruct", "Llama",
+    "MIT", "MCP", "Markdown", "PDF", "Python", "Tab", "Top-k", "Top-p", "cpu", "cuda", "curl", "llm_core", "chrF",
+    "Hub", "BERT", "DistilBERT", "MiniLM", "Qwen", "SmolLM2 135M Instruct", "Llama",
     # Entity types (IOB2 tags of the models).
     "PER", "ORG", "LOC",
 )  # fmt: skip
