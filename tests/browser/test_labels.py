@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 def test_ready_labels_are_chinese_for_a_chinese_visitor(browser: Browser, site: str) -> None:
     with visitor(browser, site, locale="zh-CN") as page:
         bench = open_tab(page, "sentiment")
-        bench.locator("textarea").first.fill("房间很干净，服务也很好。早餐太差了，非常失望。")
+        bench.locator("textarea").first.fill("房间很干净。服务太差了，早餐难吃，非常失望，再也不会来了。")
         run(page, "sentiment")
         expect(bench.locator(".marked .tag")).to_have_text(["正面", "负面"], timeout=ANSWER_MS)
         expect(bench.locator(".labels .name")).to_have_text(["负面", "正面"])

@@ -187,7 +187,7 @@ def test_the_worked_example_shows_formula_and_numbers_step_by_step(visit: Page) 
     sentence = visit.locator("#hood-walk-sentence").locator("input, textarea")
     sentence.fill("I like dragons")
     sentence.press("Enter")
-    expect(visit.locator(".block.problem").filter(has_text="must be made of")).to_be_visible()
+    expect(visit.locator(".block.problem").filter(has_text="knows these words only")).to_be_visible()
     expect(numbers.locator("figcaption")).to_have_count(2)
 
 
