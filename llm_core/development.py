@@ -218,16 +218,15 @@ class _Likelihood:
 def _completions(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> dict[str, Estimate]:
     """Of holes in Python files, written as the page writes them: the likeliest completion, to its boundary."""
     texts = [str(row.get("text", "")) for row in rows]
-    kinds = [holes(texts, gaps=False), holes(texts, gaps=True)]
-    written = [[_filled(engine, spec, hole) for hole in kind] for kind in kinds]
-    return completion_scores(kinds[0], written[0], kinds[1], written[1])
+    lines, gaps = holes(texts, gaps=False), holes(texts, gaps=True)
+    filled = _filled(engine, spec, [*lines, *gaps])
+    return completion_scores(lines, filled[: len(lines)], gaps, filled[len(lines) :])
 
 
-def _filled(engine: Engine, spec: ModelSpec, hole: Hole) -> Filled:
-    request = {"prefix": hole.prefix, "suffix": hole.suffix}
-    [result] = results_of(engine, "complete", spec, [request])
-    best = result.candidates[0]
-    return Filled(result.text, best.stopped_at != "length", bool(best.syntax_ok))
+def _filled(engine: Engine, spec: ModelSpec, found: Sequence[Hole]) -> list[Filled]:
+    requests = [{"prefix": hole.prefix, "suffix": hole.suffix} for hole in found]
+    best = [result.candidates[0] for result in results_of(engine, "complete", spec, requests)]
+    return [Filled(each.text, each.stopped_at != "length", bool(each.syntax_ok)) for each in best]
 
 
 def _answers(engine: Engine, spec: ModelSpec, rows: Sequence[Row]) -> list[str]:

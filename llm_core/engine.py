@@ -18,7 +18,6 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from llm_core.admission import Admission
 from llm_core.backends.base import AnswersTogether, Backend, LoadedModel, ModelFiles
-from llm_core.backends.transformers import TransformersBackend
 from llm_core.batching import MicroBatcher
 from llm_core.catalog import DECODER_HEADS, Catalog, ModelSpec, load_catalog
 from llm_core.endpoints import RemoteModels, load_endpoints
@@ -28,7 +27,7 @@ from llm_core.fallback import with_fallback
 from llm_core.hardware import default_device
 from llm_core.observation import Observer, Watch
 from llm_core.residency import Residency
-from llm_core.runtimes import LazyRuntimes
+from llm_core.runtimes import LazyRuntimes, runtime_for_zero_gpu
 from llm_core.selection import AUTO, Selection
 from llm_core.session import CapabilityT, Increment, Task, exhaust
 from llm_core.settings import Settings
@@ -477,7 +476,7 @@ def create_engine(settings: Settings | None = None, on_gpu: OnGpu | None = None)
     remote = load_endpoints(settings.remote) if settings.remote else RemoteModels()
     catalog = remote.added_to(load_catalog())
     weights = WeightStore(settings, catalog)
-    zero_gpu = ZeroGpu(on_gpu, TransformersBackend(settings.threads, "cuda", streams=1)) if on_gpu else None
+    zero_gpu = ZeroGpu(on_gpu, runtime_for_zero_gpu(settings)) if on_gpu else None
     return Engine(catalog, weights, settings, LazyRuntimes(settings, catalog, weights, remote), zero_gpu)
 
 

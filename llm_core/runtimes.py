@@ -62,6 +62,13 @@ class LazyRuntimes(Mapping[str, Backend]):
         return len(self._CLASSES)
 
 
+def runtime_for_zero_gpu(settings: Settings) -> Backend:
+    """What opens models on ``cuda`` for ZeroGPU, whose calls are one answer each."""
+    from llm_core.backends.transformers import TransformersBackend
+
+    return TransformersBackend(settings.threads, "cuda", streams=1)
+
+
 def _local_files(weights: WeightStore, spec: ModelSpec) -> ModelFiles | None:
     """Verified files of an entry that ships with the repository; ``None`` if they are not here or not right."""
     if spec.local is None or not weights.availability(spec).present:

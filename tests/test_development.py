@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from llm_core.backends.transformers import TransformersBackend
-from llm_core.catalog import Catalog, ModelSpec, load_catalog
+from llm_core.catalog import Catalog, load_catalog
 from llm_core.development import evaluate_model, train_recipe
 from llm_core.engine import Engine
 from llm_core.errors import InputError, UnknownModelError
@@ -19,10 +19,9 @@ from llm_core.served import Rows
 from llm_core.served_coverage import measure_coverage
 from llm_core.settings import Settings
 from llm_core.training.recipe import load_recipe, recipe_names
-from llm_core.types import ModelFiles
-from llm_core.weights import Availability
 from tests.support.decoders import entry, save_llama
 from tests.support.echo import echo_engine, echo_spec
+from tests.support.weights import OneDirectory
 
 ROWS = [
     {"text": "A wonderful film, moving and funny.", "label": "positive", "source": "a"},
@@ -109,19 +108,6 @@ def test_a_model_that_completes_code_is_measured_at_holes_in_files(
         evaluate_model("coder", write_rows(data_dir, [{"text": "x = 1"}]), offline_settings)
 
 
-class Checkpoint:
-    """A weight store that has one model."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def availability(self, spec: ModelSpec) -> Availability:
-        return Availability(True)
-
-    def files(self, spec: ModelSpec, *_: Any, **__: Any) -> ModelFiles:
-        return ModelFiles(self._directory)
-
-
 def test_a_decoder_is_measured_by_the_likelihood_of_texts(
     data_dir: Path, tmp_path: Path, offline_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +116,7 @@ def test_a_decoder_is_measured_by_the_likelihood_of_texts(
     checkpoint = save_llama(tmp_path / "llama")
     settings = offline_settings.model_copy(update={"memory_budget_bytes": 1 << 30})
     catalog = Catalog({"tiny": entry()})
-    store: Any = Checkpoint(checkpoint)
+    store: Any = OneDirectory(checkpoint)
     monkeypatch.setattr(
         "llm_core.development.create_engine",
         lambda _: Engine(catalog, store, settings, {"transformers": TransformersBackend()}),

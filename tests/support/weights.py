@@ -11,9 +11,23 @@ from typing import Any
 
 from llm_core.catalog import Catalog, FileSpec, HubSource, ModelSpec, WheelSource
 from llm_core.settings import Settings
-from llm_core.weights import WeightStore
+from llm_core.types import ModelFiles
+from llm_core.weights import Availability, WeightStore
 
 REPO = "somebody/some-model"
+
+
+class OneDirectory:
+    """A weight store in which every entry has the files of one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._files = ModelFiles(directory)
+
+    def availability(self, spec: ModelSpec) -> Availability:
+        return Availability(True, present=True)
+
+    def files(self, spec: ModelSpec, *_: Any, **__: Any) -> ModelFiles:
+        return self._files
 
 
 def payload(size: int, seed: int = 0) -> bytes:

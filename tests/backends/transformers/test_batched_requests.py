@@ -7,32 +7,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-from llm_core.catalog import Catalog, ModelSpec
+from llm_core.catalog import Catalog
 from llm_core.engine import Engine
 from llm_core.runtimes import LazyRuntimes
 from llm_core.settings import Settings
 from llm_core.tasks import find_task
-from llm_core.types import Delta, Loading, ModelFiles
-from llm_core.weights import Availability
+from llm_core.types import Delta, Loading
 from tests.support.decoders import entry, save_llama
-
-
-class _Weights:
-    """A store that has the files."""
-
-    def __init__(self, directory: Path) -> None:
-        self._files = ModelFiles(directory)
-
-    def availability(self, spec: ModelSpec) -> Availability:
-        return Availability(True, present=True)
-
-    def files(self, spec: ModelSpec) -> ModelFiles:
-        return self._files
+from tests.support.weights import OneDirectory
 
 
 def test_visitors_of_one_model_do_not_wait_for_each_other(tmp_path: Path) -> None:
     spec, settings = entry(prompt_template="plain"), Settings(offline=True, streams=2)
-    catalog, weights = Catalog({"tiny": spec}), cast(Any, _Weights(save_llama(tmp_path)))
+    catalog, weights = Catalog({"tiny": spec}), cast(Any, OneDirectory(save_llama(tmp_path)))
     task = find_task("generate")
     request = task.request_type.parse({"prompt": "the cat", "max_new_tokens": 80, "temperature": 0})
     with closing(Engine(catalog, weights, settings, LazyRuntimes(settings, catalog, weights))) as engine:

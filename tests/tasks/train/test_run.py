@@ -15,7 +15,7 @@ from peft import PeftModel
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from llm_core.backends.transformers import TransformersBackend
-from llm_core.catalog import Catalog, ModelSpec
+from llm_core.catalog import Catalog
 from llm_core.engine import Engine
 from llm_core.errors import BusyError, InputError
 from llm_core.settings import Settings
@@ -24,9 +24,9 @@ from llm_core.tasks.train import run as run_module
 from llm_core.tasks.train.publish import write_zip
 from llm_core.tasks.train.request import ResumeRequest, TrainRequest, TrainTask
 from llm_core.tasks.train.run import Trainings, TrainResult
-from llm_core.types import CancelToken, Completed, ModelFiles, Partial, Waiting
-from llm_core.weights import Availability
+from llm_core.types import CancelToken, Completed, Partial, Waiting
 from tests.support.encoders import WORDS, encoder_spec, save_checkpoint
+from tests.support.weights import OneDirectory
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -44,19 +44,6 @@ def examples(good: str = "great", bad: str = "poor", count: int = 40) -> list[li
     ]
 
 
-class _Weights:
-    """A store that holds one base."""
-
-    def __init__(self, directory: Path) -> None:
-        self._files = ModelFiles(directory)
-
-    def availability(self, spec: ModelSpec) -> Availability:
-        return Availability(True, present=True)
-
-    def files(self, spec: ModelSpec) -> ModelFiles:
-        return self._files
-
-
 @pytest.fixture(scope="module")
 def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_checkpoint(tmp_path_factory.mktemp("base"))
@@ -65,7 +52,7 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def engine(base_dir: Path) -> Iterator[Engine]:
     spec = encoder_spec(tasks=("embed", "classify"))
-    weights: Any = _Weights(base_dir)
+    weights: Any = OneDirectory(base_dir)
     made = Engine(Catalog({"tiny": spec}), weights, Settings(offline=True), {"transformers": TransformersBackend(1)})
     yield made
     made.close()
