@@ -95,7 +95,8 @@ def test_mistakes_are_named_to_the_caller(
 
 def test_cancelling_a_job_stops_the_model(site: Site, client: Client) -> None:
     job = client.submit("one two three", max_new_tokens=1000, api_name="/generate")
-    wait_for(lambda: site.backend.running == 1, 5)
+    wait_for(lambda: bool(job.outputs()), 5)  # Before its first answer the client may not know which job to name.
+    assert site.backend.running == 1
     job.cancel()
     wait_for(lambda: site.backend.running == 0, 2)
     wait_for(lambda: site.engine.load == (0, 0), 1)
