@@ -19,10 +19,11 @@ from gradio.processing_utils import save_bytes_to_cache
 from demos._batch_report import write_report
 from demos._batch_view import ALL, describe_batch, show_choices, shown_rows
 from demos._drawn import drawn_view
-from demos._handler import Updates, Wiring, make_stopper, status_parts
+from demos._handler import Updates, Wiring, make_stopper
 from demos._i18n import LANGUAGES, say
 from demos._messages import explain, plain
 from demos._model_words import title_in
+from demos._status import status_view, told
 from demos._stream import View
 from demos._workbench import PRIVATE, Workbench
 from llm_core.errors import InputError
@@ -108,8 +109,7 @@ class BatchPanel:
             self.run = self._button("run", "batch.run", variant="primary", interactive=False)
             self.stop = self._button("stop", "common.stop", variant="stop", interactive=False)
             self.restart = self._button("restart", "batch.restart", variant="secondary", interactive=False)
-        with gr.Row(elem_id=f"{name}-batch-status", elem_classes=["status"]):
-            self.status = status_parts(say("status.ready"))
+        self.status = status_view(f"{name}-batch-status")
 
     def _results(self) -> None:
         ctx, name = self.bench.ctx, self.bench.name
@@ -154,7 +154,7 @@ class BatchPanel:
         )
         inputs = [self.bench.model, self.file, self.header, self.truth, *self.columns, *self.settings]
         results = [self.view, self.files, self.show, self.table, self.state]
-        outputs = [*results, self.run, self.message, *self.status, self.stop]
+        outputs = [*results, self.run, self.message, self.status, self.stop]
         for button, fresh in ((self.run, False), (self.restart, True)):
             own = replace(wiring, to_request=partial(self._request, fresh=fresh))
             button.click(ctx.stream(own), inputs, outputs, concurrency_limit=None, trigger_mode="once", **PRIVATE)
@@ -246,6 +246,8 @@ class BatchPanel:
             self.state: result,
             self.run: gr.update(value=self.bench.ctx.t("batch.run" if complete else "batch.resume")),
         }
+        if not complete:
+            updates[self.status] = told("status.stopped")
         if not result.done:
             return updates
         ctx = self.bench.ctx
@@ -260,8 +262,6 @@ class BatchPanel:
             self.show: gr.update(choices=show_choices(result, summary), value=ALL, visible=True),
             self.table: shown_rows(result, ALL),
         }
-        if not complete:
-            updates[self.status[0]] = say("status.stopped")
         return updates
 
 

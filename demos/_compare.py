@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block
 from gradio.components import Component
 
 from demos._demo import DemoContext
 from demos._drawn import drawn_view, encoded
-from demos._handler import Updates, Wiring, started, status_line, status_parts
-from demos._messages import DONE, reason
+from demos._handler import Updates, Wiring, started
+from demos._messages import reason
 from demos._models import cost_of, disk_bytes, in_bytes, measured, menu_choices, price_of, unavailable
 from demos._outcomes import Labels, Outcome, Spans, Words, compared, draft, outcome_of
+from demos._status import DONE, line, status_view
 from demos._stream import View, follow_each
 from demos._workbench import PRIVATE, Workbench
 from llm_core.catalog import ModelSpec
@@ -141,8 +141,7 @@ class ComparePanel:
                     interactive=False, min_width=80,
                 )  # fmt: skip
             gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"], visible=self._climbs)
-            with gr.Row(elem_id=f"{name}-compare-status", elem_classes=["status"]):
-                self.status = status_parts()
+            self.status = status_view(f"{name}-compare-status", value="")
             self.view = drawn_view("compare", f"{name}-compared", "bars", "catalogue")
             self.bench.empty(self.view)
         self._refreshed = [*self._models, *self._settings[1:2], self.ladder]
@@ -254,8 +253,8 @@ class ComparePanel:
                 drawn = latest
                 if ended and any(isinstance(view.error, CancelledError) for view in views):
                     raise CancelledError
-        done: dict[Block, Any] = status_line(wiring, f"{DONE} {time.monotonic() - began:.1f} s")
-        yield {**done, wiring.stop: gr.update(interactive=False)}
+        done = line([f"{DONE} {time.monotonic() - began:.1f} s"])
+        yield {wiring.status: done, wiring.stop: gr.update(interactive=False)}
 
     def _columns(self, given: tuple[Any, ...]) -> list[Column]:
         """What each column asks.

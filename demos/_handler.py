@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,8 @@ import gradio as gr
 from gradio.blocks import Block
 
 from demos._history import describe_run
-from demos._i18n import say
-from demos._messages import describe_phase, describe_stats, explain
-from demos._model_words import titled
+from demos._messages import explain
+from demos._status import READY, describe_phase, describe_stats, told
 from demos._stream import View, follow
 from demos._usage import Place, describe_usage, link
 from llm_core.errors import CancelledError
@@ -47,8 +46,8 @@ class Wiring:
     """Maps a view, and the values of the input components, to updates of the output components."""
     message: Block
     """Where errors appear."""
-    status: Sequence[Block]
-    """The parts of the status line, as `status_parts` makes them."""
+    status: Block
+    """The status line, as `status_view` makes it."""
     stop: Block
     usage: Block | None
     """Where it is shown how to ask for the same from elsewhere, if it is."""
@@ -156,7 +155,7 @@ def make_stopper(wiring: Wiring) -> Callable[[gr.Request], Awaitable[None]]:
 
 def _stopped(wiring: Wiring) -> dict[Block, Any]:
     """What Stop leaves: the partial answer, and a page ready for the next request."""
-    return {**status_line(wiring, say("status.stopped")), wiring.stop: gr.update(interactive=False)}
+    return {wiring.status: told("status.stopped"), wiring.stop: gr.update(interactive=False)}
 
 
 def cleared(wiring: Wiring) -> dict[Block, Any]:
@@ -166,19 +165,19 @@ def cleared(wiring: Wiring) -> dict[Block, Any]:
         emptied[wiring.usage] = ""
     if wiring.feedback is not None:
         emptied |= wiring.feedback.emptied()
-    return {**status_line(wiring, say("status.ready")), **emptied}
+    return {wiring.status: READY, **emptied}
 
 
 def started(wiring: Wiring) -> dict[Block, Any]:
     """What a run shows first: that it goes on, and no message of an earlier one."""
     emptied = wiring.feedback.emptied() if wiring.feedback else {}
-    running = status_line(wiring, say("status.running"))
-    return {**emptied, **running, wiring.message: "", wiring.stop: gr.update(interactive=True)}
+    running = {wiring.status: told("status.running"), wiring.message: "", wiring.stop: gr.update(interactive=True)}
+    return {**emptied, **running}
 
 
 def _failed(wiring: Wiring, error: Exception) -> dict[Block, Any]:
     return {
-        **status_line(wiring, say("status.ready")),
+        wiring.status: READY,
         wiring.message: explain(error),
         wiring.stop: gr.update(interactive=False),
     }
@@ -192,20 +191,7 @@ def _shown(ctx: DemoContext, wiring: Wiring, view: View, values: tuple[Any, ...]
         updates |= wiring.render(view, *values)
         view.shown += 1
     if view.stats is None:
-        return {**updates, wiring.status[0]: describe_phase(view)}
+        return {**updates, wiring.status: describe_phase(view)}
     missed = view.stats.instead_of and ctx.title_of(view.stats.instead_of)
-    title = titled(view.stats.model_id, ctx.title_of(view.stats.model_id))
-    figures = describe_stats(title, view.stats, missed)
-    done = dict(zip(wiring.status, figures, strict=True))
-    return {**done, **updates, wiring.stop: gr.update(interactive=False)}
-
-
-def status_line(wiring: Wiring, state: str) -> dict[Block, Any]:
-    """One part in words, no figures."""
-    return {part: state if place == 0 else "" for place, part in enumerate(wiring.status)}
-
-
-def status_parts(first: str = "") -> list[gr.Markdown]:
-    """The components of a status line: model, three figures, and what did not answer."""
-    classes = (["figure"], ["figure"], ["figure"], ["figure"], ["figure", "instead"])
-    return [gr.Markdown(first if place == 0 else "", elem_classes=each) for place, each in enumerate(classes)]
+    done = describe_stats(ctx.title_of(view.stats.model_id), view.stats, missed or "")
+    return {wiring.status: done, **updates, wiring.stop: gr.update(interactive=False)}

@@ -7,7 +7,6 @@ browser replaces by the string of its language (see `say`). The module knows not
 from __future__ import annotations
 
 import functools
-import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +20,6 @@ _LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
 """A browser that asks for plain ``zh`` would otherwise get English."""
 LANGUAGES = tuple(dict.fromkeys(_LOCALES.values()))
 """Those that the page speaks; the first where a visitor speaks none of them."""
-_MARKER = re.compile(r'__i18n__\{"__type__": "translation_metadata", "key": "[\w.-]+"\}')
 _TABLE = "table_"
 """Begins the key of a whole table."""
 _MODELS = ("absent", "measured", "metric", "model_summary", "model_title", "terms")
@@ -31,6 +29,7 @@ _ALSO = {
     ),
     "dial": ("labels", "measured"),
     "history": ("model_title",),
+    "status": ("facts", "model_title", "remote", "status", "zero_gpu"),
     "learning": ("measured", "metric", "model_title"),
     **dict.fromkeys(("board", "card", "note"), _MODELS),
     **dict.fromkeys(("explain", "labels", "marked", "mentions", "stress"), ("labels",)),
@@ -87,11 +86,6 @@ def words(table: str) -> I18nData:
 def say(key: str, detail: str = "") -> str:
     """The string `key` followed by language-neutral `detail`, for values that handlers return."""
     return f"{t(key)}{' ' + detail if detail else ''}"
-
-
-def is_marker(text: str) -> bool:
-    """Whether it is one whole string that the browser translates, and nothing else."""
-    return _MARKER.fullmatch(text) is not None
 
 
 def _with_tables(known: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the page says: errors in plain words, and the figures of the status line.
+"""What the page says when something goes wrong: errors in plain words.
 
 Each string holds at most one translated part, followed by language-neutral detail. Nothing here reveals paths, secrets
 or tracebacks: only deliberate errors are quoted, all others become a short apology.
@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 import re
 
-from demos._i18n import is_marker, say, strings, t
+from demos._i18n import say, strings
 from demos._rules import RULES
-from demos._stream import View
 from llm_core import errors
-from llm_core.types import Loading, Progress, RunStats, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +37,6 @@ _RULES: tuple[tuple[str, str, str | None], ...] = (
 (``None`` is the error in English)."""
 _OF_FILES = ("empty", "big_file", "old_file")
 """Of these, what is said of a file; its contents have rules of their own."""
-
-
-DONE = "✓"
-"""In any language."""
 
 
 def plain(text: str) -> str:
@@ -80,36 +74,6 @@ def reason(error: Exception) -> tuple[str, str]:
     return "error.unexpected", ""
 
 
-def describe_phase(view: View) -> str:
-    """What a request that has not finished is busy with."""
-    match view.phase:
-        case Waiting(ahead=ahead):
-            return say("status.waiting", str(ahead))
-        case Loading(lent=True):
-            return say("zero_gpu.waiting")
-        case Loading(model_id=model_id):
-            return say("status.loading", plain(model_id))
-        case Progress(done=done, total=total) if total > 1:
-            return say("status.running", f"{done}/{total}")
-    return say("status.running")
-
-
-def describe_stats(title: str, stats: RunStats, missed: str = "") -> tuple[str, str, str, str, str]:
-    """The parts of the status line: model and device, first token, total, speed, and who was to answer and did not.
-
-    The title may be a marker, see `_model_words.titled`.
-    """
-    speed = stats.tokens_per_second
-    streamed = stats.tokens > 0
-    return (
-        f"{DONE} {title if is_marker(title) else plain(title)} · {stats.device}",
-        say("status.first", _duration(stats.first_token_ms)) if streamed else "",
-        say("status.total", _duration(stats.total_ms)),
-        f"{speed:.0f} {t('status.per_second')}" if speed else "",
-        say("remote.instead", plain(missed)) if missed else "",
-    )
-
-
 def _input_reason(error: errors.InputError) -> tuple[str, str]:
     """The message of the first rule that fits, or a general one."""
     for pattern, name, detail in _RULES:
@@ -122,7 +86,3 @@ def _input_reason(error: errors.InputError) -> tuple[str, str]:
         if match := re.search(pattern, error.rule):
             return f"rule.{name}", match.expand(detail).replace("{field}", error.field)
     return ("error.upload", error.rule) if error.field == "document" else ("error.input", str(error))
-
-
-def _duration(milliseconds: float) -> str:
-    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"

@@ -21,7 +21,7 @@ from demos._languages import follow_model, language_menus, turned
 from demos._messages import explain
 from demos._pairs import describe_pairs, pairs_view
 from demos._stream import View
-from demos._translate_parts import facts_of, facts_row, glossary_field
+from demos._translate_parts import facts_of, facts_view, glossary_field
 from demos._workbench import PRIVATE, Workbench
 from llm_core.errors import InputError
 from llm_core.tasks.translate import TASK, SentencePair, TranslateResult
@@ -51,23 +51,23 @@ def build_file_view(ctx: DemoContext) -> None:
             preview = gr.Textbox(
                 lines=9, max_lines=9, label=ctx.t("translate.preview"), interactive=False, elem_id=f"{NAME}-preview"
             )
-            facts = facts_row(NAME)
+            facts = facts_view(NAME)
         with bench.details():
             view = pairs_view(f"{NAME}-pairs")
 
     def render(seen: View, path: str, source: str, target: str, *_: Any) -> Updates:
         if seen.result is None:
-            return {preview: _shown(seen.text), done: None, view: "", **dict.fromkeys(facts, "")}
+            return {preview: _shown(seen.text), done: None, view: "", facts: ""}
         return {
             preview: _shown(seen.result.text),
             done: _written(Path(path), seen.result, done.GRADIO_CACHE),
             view: _doubtful(Path(path), seen.result),
-            **dict(zip(facts, facts_of(seen.result, source), strict=True)),
+            facts: facts_of(seen.result, source),
         }
 
     bench.connect(
         inputs=[file, menus.source, menus.target, glossary],
-        outputs=[done, preview, view, *facts],
+        outputs=[done, preview, view, facts],
         to_request=to_request,
         render=render,
     )

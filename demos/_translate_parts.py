@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import gradio as gr
 
 from demos._demo import DemoContext
-from demos._i18n import say
 from demos._languages import NAMES
+from demos._status import line, status_view, string
 from llm_core.tasks.translate import AUTO, TranslateResult
 
 
@@ -23,13 +21,12 @@ def glossary_field(ctx: DemoContext, name: str) -> gr.Textbox:
     )
 
 
-def facts_row(name: str) -> Sequence[gr.Markdown]:
+def facts_view(name: str) -> gr.HTML:
     """Where `facts_of` is shown: detected language, sentences that were kept, sentences not to be trusted."""
-    with gr.Row(elem_id=f"{name}-facts", elem_classes=["status", "facts"]):
-        return [gr.Markdown("", elem_classes=["figure"]) for _ in range(3)]
+    return status_view(f"{name}-facts", value="", classes=["facts"])
 
 
-def facts_of(result: TranslateResult, source: str) -> tuple[str, str, str]:
+def facts_of(result: TranslateResult, source: str) -> str:
     """What a visitor should know of a translation before reading it.
 
     Args:
@@ -38,8 +35,8 @@ def facts_of(result: TranslateResult, source: str) -> tuple[str, str, str]:
     """
     detected = NAMES.get(result.source, result.source) if source == AUTO else ""
     unsure = sum(pair.low_confidence for pair in result.sentences)
-    return (
-        say("translate.detected", f"**{detected}**") if detected else "",
-        say("translate.kept", str(result.kept_sentences)) if result.kept_sentences else "",
-        say("translate.unsure", f"{unsure}/{len(result.sentences)}") if unsure else "",
+    return line(
+        string("facts.detected", detected) if detected else (),
+        string("facts.kept", str(result.kept_sentences)) if result.kept_sentences else (),
+        string("facts.unsure", f"{unsure}/{len(result.sentences)}") if unsure else (),
     )

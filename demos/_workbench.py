@@ -16,9 +16,9 @@ from gradio.components import Component
 
 from demos._demo import DemoContext
 from demos._feedback import FeedbackPanel
-from demos._handler import Updates, Wiring, cleared, make_stopper, status_parts
-from demos._i18n import say
+from demos._handler import Updates, Wiring, cleared, make_stopper
 from demos._models import describe_choice, describe_embedded, menu_choices, note_view, unavailable
+from demos._status import status_view
 from demos._usage import Place, usage_view
 from demos._visitor import of_visitor
 from llm_core.catalog import ModelSpec
@@ -92,8 +92,7 @@ class Workbench:
         """The right column: the tab's result, then the status line."""
         with gr.Column(elem_classes=["results"], min_width=280):
             yield
-            with gr.Row(elem_id=f"{self.name}-status", elem_classes=["status"]):
-                self.status = status_parts(say("status.ready"))
+            self.status = status_view(f"{self.name}-status")
             self.feedback = FeedbackPanel(self.ctx, self.name) if self._judged else None
             self._details = gr.Column(elem_classes=["details"])
             with gr.Accordion(self.ctx.t("usage.title"), open=False):
@@ -171,7 +170,7 @@ class Workbench:
             self.task, to_request, render, self.message, self.status, self.stop, self.usage, place, self.feedback
         )
         self._inputs = list(inputs)
-        self._wiring, self._shared = wiring, [self.message, *self.status, self.stop, self.usage]
+        self._wiring, self._shared = wiring, [self.message, self.status, self.stop, self.usage]
         self._shared += [self.ctx.history] if self.ctx.history is not None else []
         if self.feedback is not None:
             self._shared += self.feedback.components
@@ -181,20 +180,17 @@ class Workbench:
             self._on(restart, wiring, inputs, outputs, trigger_mode="multiple")
         kept = [each for each in inputs if not isinstance(each, _NOT_KEPT)]
         self.ctx.restorable.append((self.name, (self.model, *kept)))
-        self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
+        stop = make_stopper(wiring)
+        self.stop.click(stop, queue=False, **PRIVATE)
         resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
         blank: dict[Block, Any] = {component: component.value for component in [*resettable, *self._panels]}
 
-        def clear_all() -> dict[Block, Any]:
+        async def clear_all(request: gr.Request) -> dict[Block, Any]:
+            await stop(request)
             return {**blank, **cleared(wiring)}
 
         # Through the queue, so that it comes after the last update of the run that it ends.
-        self.clear.click(make_stopper(wiring), queue=False, **PRIVATE).then(
-            clear_all,
-            outputs=[*blank, *self._shared],
-            concurrency_limit=None,
-            **PRIVATE,
-        )
+        self.clear.click(clear_all, outputs=[*blank, *self._shared], concurrency_limit=None, **PRIVATE)
 
     def connect_also(
         self,
@@ -238,7 +234,7 @@ class Workbench:
             outputs: Components that it updates.
         """
         wiring = replace(self._wiring, feedback=None, **own)
-        self._on([run.click], wiring, inputs, outputs, shared=[wiring.message, *wiring.status, wiring.stop])
+        self._on([run.click], wiring, inputs, outputs, shared=[wiring.message, wiring.status, wiring.stop])
         stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         return wiring
 

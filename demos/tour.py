@@ -12,8 +12,9 @@ from gradio.i18n import I18nData
 from demos._compare import drawn_answer
 from demos._demo import Demo, DemoContext, discover
 from demos._drawn import drawn_view
-from demos._handler import Updates, Wiring, make_stopper, status_parts
-from demos._i18n import own_string, say
+from demos._handler import Updates, Wiring, make_stopper
+from demos._i18n import own_string
+from demos._status import status_view
 from demos._stream import View
 from demos._tour import KEY, Tour, TourStep, logo_source, read_tour, tour_file
 from demos._workbench import PRIVATE
@@ -88,8 +89,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
                 )  # fmt: skip
         with gr.Column(min_width=280):
             answer = drawn_view("compare", f"{name}-answer", "bars", "catalogue")
-            with gr.Row(elem_id=f"{name}-status", elem_classes=["status"]):
-                status = status_parts(say("status.ready"))
+            status = status_view(f"{name}-status")
 
     def to_request(text: str) -> Mapping[str, Any]:
         return {**step.fields, step.edited: text}
@@ -101,7 +101,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
     run.click(
         ctx.stream(wiring),
         inputs=[gr.State(AUTO), edited],
-        outputs=[answer, message, *status, stop],
+        outputs=[answer, message, status, stop],
         concurrency_limit=None,
         **PRIVATE,
     )

@@ -16,12 +16,13 @@ import gradio as gr
 
 from demos._api import Record
 from demos._demo import Demo, DemoContext
-from demos._handler import Updates, Wiring, cleared, client_of, make_stopper, status_parts
+from demos._handler import Updates, Wiring, cleared, client_of, make_stopper
 from demos._i18n import say
 from demos._labels import describe_labels, labels_view
 from demos._messages import explain, plain
 from demos._model_words import titled
 from demos._models import size_of
+from demos._status import status_view, told
 from demos._stream import View, follow
 from demos._train_view import describe_training, train_view
 from demos._workbench import PRIVATE
@@ -65,8 +66,7 @@ class TrainTab:
                 self._actions()
             with gr.Column(elem_classes=["results"], min_width=280):
                 self.view = train_view("train-view")
-                with gr.Row(elem_id="train-status", elem_classes=["status"]):
-                    self.status = status_parts(say("status.ready"))
+                self.status = status_view("train-status")
             self._use()
         self._connect_rows()
         self._connect()
@@ -145,7 +145,7 @@ class TrainTab:
 
     def _connect(self) -> None:
         ctx = self.ctx
-        shared = [self.message, *self.status, self.stop]
+        shared = [self.message, self.status, self.stop]
         trained = [self.view, self.use, self.download, self.bars, self.resume]
         start = Wiring(
             _TASK, _request, self._render, self.message, self.status, self.stop, usage=None, place=None,
@@ -170,10 +170,12 @@ class TrainTab:
         )  # fmt: skip
         given = [any_model, self.repository, self.token, self.private]
         self.push.click(ctx.stream(publish), given, [self.pushed, self.token, *shared], **options)
-        self.stop.click(make_stopper(start), queue=False, **PRIVATE)
+        stop = make_stopper(start)
+        self.stop.click(stop, queue=False, **PRIVATE)
         left = [self.examples, self.file, self.found, self.text, self.pushed, self.token, *trained, *shared]
 
-        def clear_all(request: gr.Request) -> dict[Any, Any]:
+        async def clear_all(request: gr.Request) -> dict[Any, Any]:
+            await stop(request)
             ctx.trainings.drop(client_of(request))
             blank: dict[Any, Any] = {
                 each: "" for each in (self.examples, self.found, self.text, self.pushed, self.token)
@@ -181,9 +183,7 @@ class TrainTab:
             return {**blank, self.file: None, **self._unused(), self.view: "", **cleared(start)}
 
         # Through the queue, so that it comes after the last update of the training that it ends.
-        self.clear.click(make_stopper(start), queue=False, **PRIVATE).then(
-            clear_all, outputs=left, concurrency_limit=None, **PRIVATE
-        )
+        self.clear.click(clear_all, outputs=left, concurrency_limit=None, **PRIVATE)
 
     def _unused(self) -> dict[Any, Any]:
         """Nothing to use yet."""
@@ -196,7 +196,7 @@ class TrainTab:
         if view.stats is None:
             return updates
         if result.state.phase == "stopped":
-            stopped = {self.resume: gr.update(interactive=True), self.status[0]: say("status.stopped")}
+            stopped = {self.resume: gr.update(interactive=True), self.status: told("status.stopped")}
             return {**updates, **self._unused(), **stopped}
         assert result.folder is not None
         folder = Path(self.download.GRADIO_CACHE) / secrets.token_hex(16)

@@ -25,7 +25,7 @@ from demos._pairs import describe_pairs, let_choose, pairs_view
 from demos._stream import View
 from demos._stress import StressPanel
 from demos._translate_file import build_file_view
-from demos._translate_parts import facts_of, facts_row, glossary_field
+from demos._translate_parts import facts_of, facts_view, glossary_field
 from demos._workbench import PRIVATE, Workbench
 from llm_core.selection import AUTO as AUTO_MODEL
 from llm_core.tasks.translate import AUTO, TASK
@@ -71,7 +71,7 @@ def _build_text_view(ctx: DemoContext) -> None:
                 lines=9, max_lines=18, label=ctx.t("translate.result"), interactive=False, buttons=["copy"],
                 elem_id="translate-result",
             )  # fmt: skip
-            facts = facts_row(DEMO.slug)
+            facts = facts_view(DEMO.slug)
         with bench.details():
             view = pairs_view("translate-pairs")
             stress = StressPanel(bench)
@@ -83,12 +83,12 @@ def _build_text_view(ctx: DemoContext) -> None:
 
     def render(seen: View, text: str, source: str, *_: Any) -> Updates:
         if seen.result is None:
-            return {result: seen.text, view: "", stress.view: "", **dict.fromkeys(facts, "")}
-        said = dict(zip(facts, facts_of(seen.result, source), strict=True))
-        return {result: seen.result.text, view: describe_pairs(seen.result), stress.view: "", **said}
+            return {result: seen.text, view: "", stress.view: "", facts: ""}
+        said = facts_of(seen.result, source)
+        return {result: seen.result.text, view: describe_pairs(seen.result), stress.view: "", facts: said}
 
     inputs = [text, *both, *options]
-    outputs = [result, view, stress.view, *facts]
+    outputs = [result, view, stress.view, facts]
     bench.connect(inputs=inputs, outputs=outputs, to_request=to_request, render=render)
     stress.connect(inputs, to_request)
     compare.connect(inputs, to_request)
@@ -96,10 +96,10 @@ def _build_text_view(ctx: DemoContext) -> None:
     let_choose(view, result)
     menus.swap.click(
         lambda model_id, source, target, text, result: (
-            *turned(ctx, model_id, source, target, text), result or text, "", "", *[""] * len(facts),
+            *turned(ctx, model_id, source, target, text), result or text, "", "", "",
         ),
         [*chosen, text, result],
-        [*chosen, text, result, view, *facts],
+        [*chosen, text, result, view, facts],
         queue=False,
         **PRIVATE,
     )  # fmt: skip

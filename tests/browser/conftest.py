@@ -18,8 +18,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from demos._page import build_page, launch_options
+from llm_core.backends.echo import EchoBackend
 from llm_core.engine import Engine
 from tests.demos.site import inside_a_loop
+from tests.support.echo import echo_page_engine
 from tools.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +82,20 @@ def served(engine: Engine, **parts: Any) -> Iterator[tuple[str, gr.Blocks]]:
         yield f"http://127.0.0.1:{port}", page
         other.submit(page.close, verbose=False).result()
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def slow_site() -> Iterator[str]:
+    """A page on echo models that take their time: what is to be stopped must not end before."""
+    with served(echo_page_engine(EchoBackend(seconds_per_call=10, seconds_per_token=0.1))) as (address, _):
+        yield address
+
+
+@pytest.fixture
+def slow_visit(slow_site: str, browser: Browser) -> Iterator[Page]:
+    """A fresh visitor's page, whose models write slowly."""
+    with visitor(browser, slow_site) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

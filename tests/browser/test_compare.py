@@ -83,7 +83,8 @@ def test_translation_by_two_widths_of_search_and_a_model_that_is_not_here(browse
         assert page.evaluate("document.documentElement.scrollWidth <= 360")
 
 
-def test_stop_ends_a_comparison_and_keeps_what_was_written(visit: Page) -> None:
+def test_stop_ends_a_comparison_and_keeps_what_was_written(slow_visit: Page) -> None:
+    visit = slow_visit
     bench = open_tab(visit, "generate")
     ask_for_a_long_text(bench)
     shown = compare(visit, "generate")

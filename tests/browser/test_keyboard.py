@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -64,7 +62,8 @@ def test_the_code_editor_lets_the_focus_go(visit: Page) -> None:
     expect(editor).not_to_be_focused()
 
 
-def test_ctrl_enter_runs_and_escape_stops(visit: Page) -> None:
+def test_ctrl_enter_runs_and_escape_stops(slow_visit: Page) -> None:
+    visit = slow_visit
     visit.locator("#tab-generate-button").press("Enter")
     visit.locator("#generate").get_by_label("What should it write?").focus()
     visit.keyboard.type("A very long story about a lighthouse, in many chapters.")
@@ -74,7 +73,8 @@ def test_ctrl_enter_runs_and_escape_stops(visit: Page) -> None:
     expect(visit.locator("#generate-status")).to_contain_text("Stopped")
 
 
-def test_batch_runs_and_stops_by_the_same_keys(visit: Page) -> None:
+def test_batch_runs_and_stops_by_the_same_keys(slow_visit: Page) -> None:
+    visit = slow_visit
     visit.locator("#tab-translate-button").press("Enter")
     visit.locator("#translate-batch .label-wrap").press("Enter")
     visit.locator("#translate-batch-sample").press("Enter")
@@ -82,7 +82,7 @@ def test_batch_runs_and_stops_by_the_same_keys(visit: Page) -> None:
     visit.locator("#translate-batch-sample").press("Control+Enter")
     expect(visit.locator("#translate-batch-stop")).to_be_enabled(timeout=ANSWER_MS)
     visit.keyboard.press("Escape")
-    expect(visit.locator("#translate-batch-status")).to_contain_text(re.compile("Stopped|✓"))
+    expect(visit.locator("#translate-batch-status")).to_contain_text("Stopped")
     expect(visit.locator("#translate-batch-stop")).to_be_disabled()
     expect(visit.locator("#translate-status")).to_contain_text("Ready")
 

@@ -44,14 +44,14 @@ def test_who_stood_in_for_a_server_that_did_not_answer(browser: Browser, locale:
         page.locator("#generate-run").click()
         expect_done(page, "generate")
         expect(status).to_contain_text("Stories · remote")
-        expect(status.locator(".block.instead")).to_be_hidden()
+        expect(status.locator(".instead")).to_be_hidden()
         server.status = 500
         page.locator("#generate-run").click()
         expect(status).to_contain_text("Near · cpu", timeout=ANSWER_MS)
-        expect(status.locator(".block.instead")).to_contain_text(badge)
+        expect(status.locator(".instead")).to_contain_text(badge)
         expect(page.locator("#generate-message")).to_be_hidden()
         page.locator("#generate-clear").click()
-        expect(status.locator(".block.instead")).to_be_hidden()
+        expect(status.locator(".instead")).to_be_hidden()
 
 
 def test_what_arrived_of_an_answer_that_broke_off_stays(browser: Browser) -> None:

@@ -140,7 +140,8 @@ def ask_for_a_long_text(bench: Locator) -> None:
     bench.get_by_label(re.compile("number input for Longest text")).first.press("Tab")
 
 
-def test_stop_ends_a_generation_and_keeps_what_was_written(visit: Page) -> None:
+def test_stop_ends_a_generation_and_keeps_what_was_written(slow_visit: Page) -> None:
+    visit = slow_visit
     bench = open_tab(visit, "generate")
     ask_for_a_long_text(bench)
     run(visit, "generate")

@@ -55,7 +55,7 @@ def test_the_answer_says_that_it_came_from_zero_gpu(browser: Browser, address: s
         ask(page)
         expect_done(page, "generate")
         expect(page.locator("#generate-status")).to_contain_text("large · ZeroGPU")
-        expect(page.locator("#generate-status .block.instead")).to_be_hidden()
+        expect(page.locator("#generate-status .instead")).to_be_hidden()
     assert soon(lambda: len(api.released) == 1)
 
 
@@ -74,7 +74,7 @@ def test_without_quota_the_embedded_model_stands_in(
         page.set_extra_http_headers({"x-ip-token": "head.e30.signature"})  # as the Hub's page around it does
         ask(page)
         expect(page.locator("#generate-status")).to_contain_text("small · cpu", timeout=ANSWER_MS)
-        expect(page.locator("#generate-status .block.instead")).to_contain_text(badge)
+        expect(page.locator("#generate-status .instead")).to_contain_text(badge)
         page.locator("#generate-model input").click()
         page.get_by_role("option").nth(1).click()
         page.locator("#generate-run").click()

@@ -10,29 +10,14 @@ import pytest
 from demos._page import build_page, launch_options
 from llm_core.backends.echo import EchoBackend
 from tests.demos.site import Site, inside_a_loop
-from tests.support.echo import echo_encoder, echo_engine, echo_spec
-
-SENTIMENTS = ("positive", "neutral", "negative")
-TAGS = ("O", "B-PER", "I-PER")
-TOPICS = ("sports", "business")
+from tests.support.echo import echo_page_engine
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
     """The page on echo models that write 100 tokens a second."""
     backend = EchoBackend(seconds_per_token=0.01)
-    head = {"head": "sequence_classification", "tasks": ("classify",)}
-    engine = echo_engine(
-        echo_spec("writer"),
-        echo_spec("poet", tasks=("poem",)),
-        echo_encoder("embedder"),
-        echo_encoder("feelings", **{**head, "tasks": ("sentiment",)}, labels=SENTIMENTS),
-        echo_encoder("topics", **head, labels=TOPICS, label_set="ag_news"),
-        echo_encoder("reader", head="span_extraction", tasks=("answer",)),
-        echo_encoder("tagger", head="token_classification", tasks=("entities",), labels=TAGS),
-        echo_spec("translator", head="seq2seq", tasks=("translate",), language_pairs=(("en", "zh"), ("zh", "en"))),
-        backend=backend,
-    )
+    engine = echo_page_engine(backend)
     page = inside_a_loop(lambda: build_page(engine))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -15,8 +15,8 @@ from demos._compare import ComparePanel, parse_settings
 from demos._demo import DemoContext
 from demos._handler import make_handler, make_stopper
 from demos._i18n import say
-from demos._messages import DONE
 from demos._outcomes import Words
+from demos._status import DONE, told
 from demos._workbench import Workbench
 from demos.classify import asked_of
 from llm_core.backends.echo import EchoBackend
@@ -95,7 +95,7 @@ def test_columns_stream_and_end_with_times_and_differences(panel: Panel, engine:
         column["tokens"] == 100 and column["total"] > 0 and column["title"] == "writer" for column in last["columns"]
     )
     assert last["columns"][1]["outcome"]["share"] == 1.0, "an echo says the same"
-    assert updates[-1][panel.wiring.status[0]].startswith(DONE)
+    assert DONE in updates[-1][panel.wiring.status]
     assert engine.load == (0, 0) and panel.wiring.runs == {}
 
 
@@ -123,7 +123,7 @@ def test_stop_ends_every_column(panel: Panel, engine: Engine) -> None:
         return await asyncio.wait_for(running, 2)
 
     updates = asyncio.run(scene())
-    assert updates[-1][panel.wiring.status[0]] == say("status.stopped")
+    assert updates[-1][panel.wiring.status] == told("status.stopped")
     columns = panel.shown(updates)[-1]["columns"]
     assert [column["error"][0] for column in columns] == ["status.stopped"] * 2
     written = [column["outcome"]["pieces"][0][0] for column in columns if column["outcome"]]

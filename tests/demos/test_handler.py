@@ -11,9 +11,8 @@ import gradio as gr
 import pytest
 
 from demos._demo import DemoContext
-from demos._handler import Wiring, make_handler, make_stopper, status_parts
-from demos._i18n import say
-from demos._messages import DONE
+from demos._handler import Wiring, make_handler, make_stopper
+from demos._status import DONE, status_view, told
 from demos._usage import Place
 from llm_core.backends.echo import EchoBackend
 from llm_core.engine import Engine
@@ -34,7 +33,7 @@ def wiring() -> Wiring:
     def build() -> Wiring:
         with gr.Blocks(analytics_enabled=False):
             text, message, stop, usage = gr.Textbox(), gr.Markdown(), gr.Button(), gr.HTML()
-            status = status_parts()
+            status = status_view("status")
             return Wiring(
                 task=find_task("generate"),
                 to_request=lambda prompt, tokens: {"prompt": prompt, "max_new_tokens": tokens},
@@ -69,8 +68,8 @@ def test_stop_is_the_run_s_own_last_word_and_others_go_on(engine: Engine, wiring
         return await asyncio.wait_for(stopped, 1), await asyncio.wait_for(other, 5)
 
     first, second = asyncio.run(scene())
-    assert first[-1][wiring.status[0]] == say("status.stopped")
-    assert second[-1][wiring.status[0]] != say("status.stopped")
+    assert first[-1][wiring.status] == told("status.stopped")
+    assert second[-1][wiring.status] != told("status.stopped")
     assert (engine.load, wiring.runs) == ((0, 0), {})
 
 
@@ -85,9 +84,9 @@ def test_a_new_run_ends_the_session_s_earlier_one_first(engine: Engine, wiring: 
         return await earlier, later, await other
 
     earlier, later, other = asyncio.run(scene())
-    assert earlier[-1][wiring.status[0]] == say("status.stopped")
-    assert later[-1][wiring.status[0]].startswith(DONE) and len(later) > 1
-    assert other[-1][wiring.status[0]].startswith(DONE), "other visitors go on"
+    assert earlier[-1][wiring.status] == told("status.stopped")
+    assert DONE in later[-1][wiring.status] and len(later) > 1
+    assert DONE in other[-1][wiring.status], "other visitors go on"
 
 
 def test_stop_without_a_run_does_nothing(wiring: Wiring) -> None:

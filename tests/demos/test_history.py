@@ -11,8 +11,9 @@ import gradio as gr
 import pytest
 
 from demos._demo import DemoContext
-from demos._handler import Wiring, make_handler, status_parts
+from demos._handler import Wiring, make_handler
 from demos._history import SHOWN_CHARS, describe_run, history_view, shortened, summary
+from demos._status import status_view
 from demos._usage import Place, link
 from llm_core.tasks import find_task
 from llm_core.types import RunStats
@@ -57,7 +58,7 @@ def test_only_a_finished_run_of_a_frame_with_links_is_remembered(place: Place | 
         with gr.Blocks(analytics_enabled=False):
             history = history_view()
             history.render()
-            ctx, status = DemoContext(engine, history=history), status_parts()
+            ctx, status = DemoContext(engine, history=history), status_view("status")
             text = gr.Textbox()
             wiring = Wiring(
                 task=find_task("generate"),

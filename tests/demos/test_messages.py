@@ -7,11 +7,9 @@ import logging
 import pytest
 
 from demos._i18n import say, strings, t
-from demos._messages import describe_phase, describe_stats, explain, plain
-from demos._stream import View
+from demos._messages import explain, plain
 from llm_core import errors
 from llm_core.tasks.language import check_language, check_writes
-from llm_core.types import Loading, Progress, RunStats, Waiting
 from tests.support.echo import echo_spec
 
 
@@ -81,28 +79,6 @@ def test_plain_text_cannot_become_markup() -> None:
     assert "\n" not in shown
     for character in "![]()<>*#":
         assert shown.count(character) == shown.count("\\" + character)
-
-
-def test_phases_are_named() -> None:
-    view = View()
-    assert key_of(describe_phase(view)) == "status.running"
-    for event, key, detail in (
-        (Waiting(3), "status.waiting", "3"),
-        (Loading("minilm"), "status.loading", "minilm"),
-        (Loading("qwen", lent=True), "zero_gpu.waiting", ""),
-        (Progress(4, 9), "status.running", "4/9"),
-    ):
-        view.take(event)
-        assert key_of(describe_phase(view)) == key
-        assert detail in describe_phase(view)
-
-
-def test_status_line_of_a_decoder_and_of_an_encoder() -> None:
-    decoder = describe_stats("SmolLM2", RunStats("smollm2", "cpu", 73.4, 1073.4, tokens=151))
-    assert "SmolLM2 · cpu" in decoder[0] and "73 ms" in decoder[1] and "1.07 s" in decoder[2]
-    assert decoder[3].startswith("150 ") and key_of(decoder[3]) == "status.per_second"
-    encoder = describe_stats("MiniLM", RunStats("minilm", "cpu", 8.0, 8.0))
-    assert encoder[1] == encoder[3] == ""
 
 
 def test_unknown_strings_are_refused() -> None:

@@ -171,10 +171,10 @@ class TestPairs:
 
     def test_facts_name_what_was_detected_kept_and_doubtful(self) -> None:
         result = result_of(ScriptedTranslator(lambda text: "好", low=-0.5), text="Good. 再见。 Well.", target="zh")
-        detected, kept, unsure = facts_of(result, AUTO)
-        assert "translate.detected" in detected and detected.endswith("**English**")
-        assert kept.endswith(" 1") and unsure.endswith(" 2/3")
-        assert facts_of(result, "en")[0] == ""
+        kept, unsure = [{"say": "facts.kept"}, "1"], [{"say": "facts.unsure"}, "2/3"]
+        found = json.loads(facts_of(result, AUTO))["parts"]
+        assert found == [[{"say": "facts.detected"}, "English"], kept, unsure]
+        assert json.loads(facts_of(result, "en"))["parts"] == [kept, unsure]
 
 
 class TestFiles:

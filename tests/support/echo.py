@@ -41,3 +41,20 @@ def echo_engine(*specs: ModelSpec, backend: EchoBackend | None = None, **setting
     catalog = Catalog({spec.id: spec for spec in specs or (echo_spec(),)})
     chosen = Settings(offline=True, **{"memory_budget_bytes": 1 << 30, **settings})
     return Engine(catalog, WeightStore(chosen, catalog), chosen, {"echo": backend or EchoBackend()})
+
+
+def echo_page_engine(backend: EchoBackend) -> Engine:
+    """An engine with an echo entry for each tab of the page."""
+    head = {"head": "sequence_classification", "tasks": ("classify",)}
+    sentiments, tags, topics = ("positive", "neutral", "negative"), ("O", "B-PER", "I-PER"), ("sports", "business")
+    return echo_engine(
+        echo_spec("writer"),
+        echo_spec("poet", tasks=("poem",)),
+        echo_encoder("embedder"),
+        echo_encoder("feelings", **{**head, "tasks": ("sentiment",)}, labels=sentiments),
+        echo_encoder("topics", **head, labels=topics, label_set="ag_news"),
+        echo_encoder("reader", head="span_extraction", tasks=("answer",)),
+        echo_encoder("tagger", head="token_classification", tasks=("entities",), labels=tags),
+        echo_spec("translator", head="seq2seq", tasks=("translate",), language_pairs=(("en", "zh"), ("zh", "en"))),
+        backend=backend,
+    )
