@@ -30,8 +30,9 @@ _ALSO = {
     "dial": ("labels", "measured"),
     "history": ("model_title",),
     "status": ("facts", "model_title", "remote", "status", "zero_gpu"),
-    "learning": ("measured", "metric", "model_title"),
-    **dict.fromkeys(("board", "card", "note"), _MODELS),
+    "learning": ("measured", "metric", "model_limits", "model_title"),
+    "card": (*_MODELS, "model_limits"),
+    **dict.fromkeys(("board", "note"), _MODELS),
     **dict.fromkeys(("explain", "labels", "marked", "mentions", "stress"), ("labels",)),
 }
 """Tables that hold the strings of others as well, under their whole keys."""

@@ -1,6 +1,6 @@
 """What the catalogue says of models, in the languages of the page.
 
-The catalogue is English. ``i18n/models_zh.toml`` has the same in Chinese: titles and summaries by the model's id, and
+The catalogue is English. ``i18n/models_zh.toml`` has the same in Chinese: titles, summaries and limits by the model's id, and
 what scores and terms are called by what the catalogue calls them. What is not there, such as a remote model that the
 owner of the page named, stays as it is.
 """
@@ -20,6 +20,7 @@ _FILE = Path(__file__).with_name("i18n") / "models_zh.toml"
 _TABLES = {
     "title": "model_title",
     "summary": "model_summary",
+    "limits": "model_limits",
     "measured": "measured",
     "metric": "metric",
     "terms": "terms",

@@ -1,7 +1,7 @@
 // Names of examples, and what Gradio says in English only, in the visitor's language: Gradio translates neither. The table of
 // strings has what stands there, and what is to stand there; on an English page nothing.
 const root = element.querySelector(".captions-root");
-const WRITTEN = "[id$='-examples'] .gallery";
+const WRITTEN = "[id$='-examples'] .gallery, .theme-buttons button";
 const NAMED = ["aria-label", "title"];
 const originals = new WeakMap(); // of text nodes
 let say = {};

@@ -71,7 +71,7 @@ function draw() {
     Object.assign(link, { href: data.hub, target: "_blank", rel: "noopener noreferrer" });
     left.append(link);
   }
-  if (data.limits) left.append(make("h4", "", say.limits), make("p", "limits", data.limits));
+  if (data.limits) left.append(make("h4", "", say.limits), make("p", "limits", limitsOf(data.id, data.limits, say)));
   right.append(scores(data, say));
   if (data.curve.training) right.append(learning(data.curve, say));
   sides.append(left, right);

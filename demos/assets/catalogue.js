@@ -1,6 +1,7 @@
 // What the catalogue says, in the visitor's language where the view's table has it (see _model_words.py), else as it is.
 const titled = (id, title, say) => say[`model_title.${id.startsWith("own-") ? "own" : id}`] ?? title;
 const summarised = (id, summary, say) => say[`model_summary.${id}`] ?? summary;
+const limitsOf = (id, limits, say) => say[`model_limits.${id}`] ?? limits;
 const dataName = (name, say) => say[`measured.${name}`] ?? name;
 const termsOf = (terms, say) => say[`terms.${terms}`] ?? terms;
 // Names of labels in brackets stay.

@@ -58,7 +58,7 @@ function facts(data, say) {
     const range = low === null ? "" : ` (${say.interval} ${low.toFixed(2)} – ${high.toFixed(2)})`;
     return `${dataName(title, say)}: ${metricName(metric, say)} ${value.toFixed(2)}${range}`;
   })));
-  if (data.limits) box.append(list(say.limits, "limits", [data.limits]));
+  if (data.limits) box.append(list(say.limits, "limits", [limitsOf(data.id, data.limits, say)]));
   return box;
 }
 

@@ -2,7 +2,7 @@
   // Screen readers hear errors, the state of a request and short answers, also those of tabs that are drawn later.
   const HEARD = [
     [".block.problem", { role: "alert" }],
-    [".status", { role: "status" }],
+    [".block.status", { role: "status" }],
     [".block.verdict, .results .block:has(> .container > h2)", { "aria-live": "polite" }],
     // Gradio's editor can be typed in, but not every check of the keyboard's way knows.
     [".cm-content[contenteditable=true]", { tabindex: "0" }],

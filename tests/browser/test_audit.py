@@ -83,7 +83,7 @@ def views(page: Page, slug: str) -> Iterator[str]:
     while onward.count() and onward.is_enabled():
         onward.click()
         step = page.locator(f"#tab-{slug} [role=tabpanel]:visible")
-        if (status := step.locator(".status")).count():
+        if (status := step.locator(".block.status")).count():
             expect(status).to_contain_text("✓", timeout=ANSWER_MS)
         yield f"{slug}, {page.locator('.tour .position').inner_text()}"
 

@@ -192,6 +192,19 @@ def test_clear_empties_the_fields(visit: Page, slug: str) -> None:
         expect(field).to_have_value("")
 
 
+def test_clear_ends_a_run_and_nothing_of_it_comes_after(slow_visit: Page) -> None:
+    bench = open_tab(slow_visit, "generate")
+    ask_for_a_long_text(bench)
+    run(slow_visit, "generate")
+    result = slow_visit.locator("#generate-result textarea")
+    expect(result).not_to_have_value("", timeout=ANSWER_MS)
+    slow_visit.locator("#generate-clear").click()
+    expect(result).to_have_value("")
+    expect(slow_visit.locator("#generate-status")).to_have_text("Ready")
+    time.sleep(1.0)
+    assert result.input_value() == ""
+
+
 def test_without_a_seed_each_run_writes_another_text(visit: Page) -> None:
     bench = open_tab(visit, "generate")
     bench.locator(".fields").get_by_role("button", name="Settings").first.click()

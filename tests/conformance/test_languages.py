@@ -11,6 +11,7 @@ import pytest
 
 from demos._absence import absence
 from demos._captions import chinese_captions
+from demos._card import limits_in
 from demos._model_words import chinese, model_strings, title_in, titled
 from demos._page import build_page
 from llm_core import weights
@@ -54,6 +55,15 @@ def test_titles_follow_the_language_where_there_is_one_of_each() -> None:
     assert '"model_asked.minilm"' in titled("minilm", "MiniLM", asked=True)
     assert titled("of-the-owner", "House model", asked=True).endswith(" House model")
     assert title_in("zh", "qa-en", "English") == "阅读问答（英文）" and title_in("zh", "own-1", "") == "我自己的模型"
+
+
+def test_what_cards_say_of_limits_is_said_in_chinese() -> None:
+    cards = {
+        path.parent.name: path.read_text(encoding="utf-8") for path in (REPOSITORY_ROOT / "models").glob("*/README.md")
+    }
+    limited = {spec.id for spec in CATALOG.values() if spec.local and limits_in(cards.get(spec.local, ""))}
+    assert set(chinese()["limits"]) == limited
+    assert all(HAN.search(text) for text in chinese()["limits"].values())
 
 
 @pytest.fixture(scope="module")
