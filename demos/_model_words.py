@@ -1,8 +1,8 @@
 """What the catalogue says of models, in the languages of the page.
 
-The catalogue is English. ``i18n/models_zh.toml`` has the same in Chinese: titles, summaries and limits by the model's id, and
-what scores and terms are called by what the catalogue calls them. What is not there, such as a remote model that the
-owner of the page named, stays as it is.
+The catalogue is English. ``i18n/models_zh.toml`` has the same in Chinese: titles, summaries and limits by the model's
+id, and what scores and terms are called by what the catalogue calls them. What is not there, such as a remote model
+that the owner of the page named, stays as it is.
 """
 
 from __future__ import annotations
