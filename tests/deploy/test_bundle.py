@@ -68,3 +68,13 @@ def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, gpu: G
     assert ("spaces" in names) == (gpu == "lent") and ("bitsandbytes" in names) == (gpu == "own")
     # torch 2.11 refuses a newer one
     assert gpu != "lent" or {pin.name: str(pin.specifier) for pin in pins}["setuptools"] == "==81.0.0"
+
+
+def test_files_of_requirements_agree() -> None:
+    pins: dict[str, set[str]] = {}
+    for file in REPOSITORY_ROOT.glob("requirements*.txt"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith(("#", "-")):
+                pins.setdefault(Requirement(line).name.lower(), set()).add(str(Requirement(line).specifier))
+    assert {name: versions for name, versions in pins.items() if len(versions) > 1} == {}
+    assert "bitsandbytes" in pins, "tests of 8 and 4 bits run where development is set up"
