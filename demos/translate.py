@@ -84,7 +84,7 @@ def _build_text_view(ctx: DemoContext) -> None:
     def render(seen: View, text: str, source: str, *_: Any) -> Updates:
         if seen.result is None:
             return {result: seen.text, view: "", stress.view: "", **dict.fromkeys(facts, "")}
-        said = dict(zip(facts, facts_of(seen.result, source), strict=True))
+        said: Updates = dict(zip(facts, facts_of(seen.result, source), strict=True))
         return {result: seen.result.text, view: describe_pairs(seen.result), stress.view: "", **said}
 
     inputs = [text, *both, *options]
