@@ -13,12 +13,12 @@ from llm_core.weights.hub import HubClient, HubFailure, RemoteFile, explain
 
 PRELOADED_BYTES = 20_000_000_000
 """All models together; what is beyond is fetched at each start. The models that nobody named hold 15 GB."""
-LOOK_UP = "look up the files of {names} on the Hub, to have {limit:.0f} GB of them at most put into the image"
 
 
 def look_up(specs: Iterable[ModelSpec]) -> str:
     """What `preloaded` would do, in words."""
-    return LOOK_UP.format(names=", ".join(spec.id for spec in specs), limit=PRELOADED_BYTES / 1e9)
+    names, limit = ", ".join(spec.id for spec in specs), f"{PRELOADED_BYTES / 1e9:.0f} GB"
+    return f"look up the files of {names} on the Hub, to have {limit} of them at most put into the image"
 
 
 def preloaded(specs: Iterable[ModelSpec], hub: HubClient, tell: Callable[[str], None]) -> list[str]:

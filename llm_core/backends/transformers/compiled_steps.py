@@ -26,7 +26,7 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
 class CompiledSteps:
-    """Compiles at once, which takes a minute for a large model.
+    """Compiles when it is made, so that no answer waits for it.
 
     Args:
         model: transformers' own, on its device.

@@ -92,13 +92,9 @@ def test_an_answer_that_is_stopped_leaves_the_steps_to_the_next(plain: DecoderMo
     assert written(compiled, "the dog") == written(plain, "the dog")
 
 
-def _on_a_gpu(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
-    """Lets this device be planned for as a GPU that compiles."""
-    facts = DeviceFacts(DEVICE, torch.bfloat16, compiles=True)
-    monkeypatch.setattr(decoder_module, "device_facts", lambda *_: facts)
-
-
-def test_the_plan_is_followed(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_compiled_is_written_with_all_the_same(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[int] = []
 
     class Steps(CompiledSteps):
@@ -106,7 +102,8 @@ def test_the_plan_is_followed(checkpoint: Path, monkeypatch: pytest.MonkeyPatch)
             made.append(context_length)
             raise RuntimeError("no compiler")
 
-    _on_a_gpu(monkeypatch)
+    facts = DeviceFacts(DEVICE, torch.bfloat16, compiles=True)
+    monkeypatch.setattr(decoder_module, "device_facts", lambda *_: facts)
     monkeypatch.setattr(decoder_module, "CompiledSteps", Steps)
     warned: list[str] = []
     monkeypatch.setattr(decoder_module.logger, "warning", lambda words, *values: warned.append(words % values))
