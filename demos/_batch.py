@@ -150,7 +150,7 @@ class BatchPanel:
             self.stop,
             usage=None,
             place=None,
-            serve=Batches(ctx.engine).run,  # type: ignore[arg-type]  # of its own task
+            serve=Batches(ctx.engine).run,
         )
         inputs = [self.bench.model, self.file, self.header, self.truth, *self.columns, *self.settings]
         results = [self.view, self.files, self.show, self.table, self.state]

@@ -77,7 +77,7 @@ class ComparePanel:
         settings: Sequence[str] = (),
         *,
         also: Callable[..., Sequence[ModelSpec]] = lambda *chosen: (),
-        adapt: Callable[[ModelSpec | None, dict[str, Any]], Plan] | None = None,
+        adapt: Callable[[ModelSpec | None, Fields], Plan] | None = None,
         fits: Callable[[ModelSpec], bool] = lambda spec: True,
     ) -> None:
         self.bench, self.settings, self._also, self._fits = bench, tuple(settings), also, fits
@@ -280,7 +280,7 @@ class ComparePanel:
         own = False
         try:
             column.spec = None if model_id == AUTO else ctx.catalog[model_id]
-            asked = {**fields, **parse_settings(column.settings)}
+            asked: Fields = {**fields, **parse_settings(column.settings)}
             own = self._own_labels(asked)
             column.task, asked = self._planned(column.spec, asked)
             column.request = column.task.request_type.parse(asked)
@@ -290,9 +290,10 @@ class ComparePanel:
         column.facts = {**_facts(ctx, self.bench.task, column), "own": own}
         return column
 
-    def _planned(self, spec: ModelSpec | None, fields: dict[str, Any]) -> Plan:
-        task, fields = self._adapt(spec, fields)  # type: ignore[assignment]
-        return (InstructedTask(task), fields) if spec is not None and self._is_asked(spec) else (task, fields)
+    def _planned(self, spec: ModelSpec | None, fields: Fields) -> Plan:
+        task, fields = self._adapt(spec, fields)
+        instructed: Any = InstructedTask(task) if spec is not None and self._is_asked(spec) else None
+        return instructed or task, fields
 
     def _drawn(self, columns: Sequence[Column], views: Sequence[View]) -> str:
         outcomes = compared([self._outcome_of(*each) for each in zip(columns, views, strict=True)])
@@ -344,7 +345,7 @@ def parse_settings(written: str) -> dict[str, Any]:
 
 
 def _run_of(ctx: DemoContext, column: Column, session: str) -> Any:
-    if column.error is not None or column.spec is None:
+    if column.error is not None or column.spec is None or column.task is None:
         return functools.partial(_refuse, column.error or CancelledError())
     return functools.partial(
         ctx.engine.run, column.task, column.request, model_id=column.spec.id, client=session

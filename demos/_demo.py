@@ -104,7 +104,7 @@ class Demo:
     within: str = ""
     """Slug of the tab that shows it as one of its views; empty: it has a tab of its own."""
 
-    def show(self, ctx: DemoContext, title: str) -> None:
+    def show(self, ctx: DemoContext, title: str | I18nData) -> None:
         """Adds it to the `gr.Tabs` that are being built."""
         with gr.Tab(title, id=self.slug, elem_id=f"tab-{self.slug}"):
             gr.Markdown(f"## {ctx.t(f'{self.slug}.title')}", elem_classes=["heard"])

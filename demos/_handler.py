@@ -19,7 +19,6 @@ from demos._status import READY, describe_phase, describe_stats, told
 from demos._stream import View, follow
 from demos._usage import Place, describe_usage, link
 from llm_core.errors import CancelledError
-from llm_core.session import Task
 from llm_core.types import CancelToken, Event
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ STOP_SECONDS = 2.0
 class Wiring:
     """What differs between tabs, and the components that all have."""
 
-    task: Task[Any, Any]
+    task: Any
+    """A `Task`, or what `serve` runs in place of one."""
     to_request: Callable[..., Mapping[str, Any]]
     """Maps the values of the input components to the fields of the task's request."""
     render: Callable[..., Updates]

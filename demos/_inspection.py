@@ -8,7 +8,8 @@ from typing import Any
 from demos._drawn import encoded
 from llm_core.selection import AUTO
 from llm_core.tasks.under_the_hood import InspectionResult
-from llm_core.tasks.under_the_hood.task import MASK, Guess, StackView
+from llm_core.tasks.under_the_hood.reduce import Guess
+from llm_core.tasks.under_the_hood.task import MASK, StackView
 
 DECODER = "showcase-decoder"
 """Offered where the chosen model does not write. (A text with a gap finds its encoder by itself.)"""

@@ -81,7 +81,9 @@ def offer(pairs: Pairs, source: str, target: str) -> tuple[Any, Any]:
     """Updates of both menus: what there is, and, where a choice is not possible, what comes closest to it."""
     near = fitted(pairs, source, target)
     # A choice that stays is not sent: it could undo a newer one that the visitor has just made.
-    sent = [{"value": new} if new != old else {} for new, old in zip(near, (source, target), strict=True)]
+    sent: list[dict[str, Any]] = [
+        {"value": new} if new != old else {} for new, old in zip(near, (source, target), strict=True)
+    ]
     return gr.update(choices=source_choices(pairs), **sent[0]), gr.update(choices=target_choices(pairs), **sent[1])
 
 

@@ -83,7 +83,8 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
             publish(ctx, demo.slug)
         for name in FURTHER:
             publish(ctx, name)
-        ctx.history.render()
+        if ctx.history is not None:
+            ctx.history.render()  # type: ignore[no-untyped-call]
         captions_view()
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
@@ -117,7 +118,8 @@ def _restore_on_load(page: gr.Blocks, refreshed: Dependency, ctx: DemoContext) -
     refreshed.then(None, None, models, js=f"() => ({restore})({frames}, true)", **PRIVATE)
     for name, fields in ctx.restorable:
         keep = f"(...values) => window.keepFields?.({name!r}, values) ?? []"
-        gr.on([each.change for each in fields], None, list(fields), None, js=keep, queue=False, **PRIVATE)
+        changes: list[Any] = [each.change for each in fields]  # type: ignore[attr-defined]  # Gradio adds events later
+        gr.on(changes, None, list(fields), None, js=keep, queue=False, **PRIVATE)
 
 
 def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:

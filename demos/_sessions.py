@@ -18,7 +18,7 @@ class _PageConfig(BlocksConfig):
 
     def __copy__(self) -> BlocksConfig:
         """What a session gets."""
-        copied: Any = super().__copy__()
+        copied: Any = super().__copy__()  # type: ignore[no-untyped-call]
         copied.config_for_block = lambda *_: {}
         return copied  # type: ignore[no-any-return]
 

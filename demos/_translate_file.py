@@ -119,7 +119,7 @@ def opened(path: Path) -> TranslatableFile:
 
 def _written(path: Path, result: TranslateResult, folder: str) -> str:
     data = opened(path).rebuild(result.units, result.target)
-    return save_bytes_to_cache(data, translated_name(path.name, result.target), folder)
+    return str(save_bytes_to_cache(data, translated_name(path.name, result.target), folder))
 
 
 def _doubtful(path: Path, result: TranslateResult) -> str:

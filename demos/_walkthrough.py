@@ -17,7 +17,7 @@ from llm_core.walkthrough.words import STEPS
 
 LANGUAGES = {"English": "en", "中文": "zh"}
 _MAX_CHARS = 100
-_FORMULA = [{"left": "$$", "right": "$$", "display": True}]
+_FORMULA: list[dict[str, str | bool]] = [{"left": "$$", "right": "$$", "display": True}]
 _BROWSERS_LANGUAGE = """(chosen) => {
     const first = !document.body.dataset.walked;
     document.body.dataset.walked = "yes";

@@ -170,7 +170,8 @@ class Workbench:
             self.task, to_request, render, self.message, self.status, self.stop, self.usage, place, self.feedback
         )
         self._inputs = list(inputs)
-        self._wiring, self._shared = wiring, [self.message, self.status, self.stop, self.usage]
+        self._wiring = wiring
+        self._shared: list[Block] = [self.message, self.status, self.stop, self.usage]
         self._shared += [self.ctx.history] if self.ctx.history is not None else []
         if self.feedback is not None:
             self._shared += self.feedback.components

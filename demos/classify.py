@@ -134,7 +134,7 @@ def build(ctx: DemoContext) -> None:
 
     def render(view: View, mode: str, *values: Any) -> Updates:
         sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
-        emptied = {explain.view: "", stress.view: ""}
+        emptied: Updates = {explain.view: "", stress.view: ""}
         bars_of = describe_labels(view.result.scores, own=mode != READY)
         return {bars: bars_of, remark: describe(view.result), dial: sure, **emptied}
 
@@ -210,7 +210,7 @@ def asked_of(ctx: DemoContext, spec: ModelSpec | None, fields: Mapping[str, Any]
         return TASK, fields
     if spec is None or spec.label_set:
         return TASK, {"text": fields["text"], "label_set": name}
-    labels = next((list(each.labels) for each in ctx.catalog.for_task(DEMO.task.name, name)), [])
+    labels = next((list(each.labels) for each in ctx.catalog.for_task(TASK.name, name)), [])
     return TASK, {"text": fields["text"], "labels": labels}
 
 

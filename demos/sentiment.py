@@ -54,7 +54,7 @@ def build(ctx: DemoContext) -> None:
 
     def render(view: View, text: str) -> Updates:
         sure = describe_dial(ctx, view.stats.model_id, view.result.scores) if view.stats else ""
-        emptied = {explain.view: "", stress.view: ""}
+        emptied: Updates = {explain.view: "", stress.view: ""}
         return {
             whole: describe_labels(view.result.scores),
             sentences: describe_marked(mark_sentences(text, view.result)),

@@ -78,8 +78,10 @@ class RemoteModel(_Table):
     title: str = ""
     summary: str = "Runs on a server of the owner of this page."
     server: Server = "openai"
-    tasks: tuple[Literal["generate", "complete"], ...] = ("generate",)
-    """``complete`` needs ``/completions``; what is told in words (sentiment, questions …) goes with ``generate``."""
+    tasks: tuple[Literal["generate", "complete", "embed", "classify"], ...] = Field(("generate",), min_length=1)
+    """``complete`` needs ``/completions``; what is told in words (sentiment, questions …) goes with ``generate``.
+    ``embed`` needs ``/embeddings`` and ranks passages of long texts; ``classify`` beside it sorts texts into labels of
+    visitors."""
     template: Literal["messages", "plain", "continue", "qwen_fim", "smollm_fim"] = MESSAGES
     """``messages``: the server's chat template. Else ``/completions`` is asked with a prompt written here: that of a
     model without chat template, or fill-in-the-middle marks for code."""
@@ -102,9 +104,21 @@ class RemoteModel(_Table):
         names = [endpoint.name for endpoint in self.endpoints]
         if len(set(names)) != len(names):
             raise ValueError("endpoints must have names of their own")
+        if not {"embed", "classify"}.isdisjoint(self.tasks) and not {"embed"} <= set(self.tasks) <= {
+            "embed",
+            "classify",
+        }:
+            raise ValueError("a model that embeds has the task embed, or embed and classify, and no other")
+        if self.embeds and "template" in self.model_fields_set:
+            raise ValueError("template is of models that write: one that embeds reads texts as they are")
         if "generate" in self.tasks and self.template.endswith("_fim"):
             raise ValueError("a fill-in-the-middle template serves the task complete only")
         return self
+
+    @property
+    def embeds(self) -> bool:
+        """Whether its servers give vectors of texts, and write nothing."""
+        return "embed" in self.tasks
 
     def spec(self, model_id: str) -> ModelSpec:
         """Its catalogue entry."""
@@ -116,13 +130,13 @@ class RemoteModel(_Table):
             tasks=self.tasks,
             languages=self.languages,
             backend="remote",
-            head="causal_lm",
+            head="embedding" if self.embeds else "causal_lm",
             licence=self.licence,
             parameters=self.parameters,
             context_length=self.context_length,
             memory_bytes=0,
             download_bytes=0,
-            prompt_template=self.template,
+            prompt_template=None if self.embeds else self.template,
             price=self.price,
             continues=self.template != MESSAGES or self.server in _CONTINUING,
             serves_schemas=self.server == "llama.cpp",

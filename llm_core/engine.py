@@ -23,7 +23,7 @@ from llm_core.catalog import DECODER_HEADS, Catalog, ModelSpec, load_catalog
 from llm_core.endpoints import RemoteModels, load_endpoints
 from llm_core.errors import BackendError, LlmCoreError, ModelUnavailableError, OutOfMemoryError
 from llm_core.failures import as_backend_error
-from llm_core.fallback import with_fallback
+from llm_core.fallback import FirstToEmbed, with_fallback
 from llm_core.hardware import default_device
 from llm_core.observation import Observer, Watch
 from llm_core.residency import Residency
@@ -385,7 +385,8 @@ class Engine:
     def _open(self, spec: ModelSpec) -> LoadedModel:
         started, files = time.monotonic(), self.files(spec)
         opening = functools.partial(self._backends[spec.backend].open, spec, files)
-        model = opening() if spec.head in DECODER_HEADS else self._batcher.alone(opening)
+        at_once = spec.head in DECODER_HEADS or spec.tier == "remote"
+        model = opening() if at_once else self._batcher.alone(opening)
         logger.info("loaded %s on %s in %.2f s", spec.id, model.device, time.monotonic() - started)
         return model
 
@@ -423,16 +424,20 @@ class _EngineSession:
             self.device = model.device
         if not isinstance(model, capability):
             raise BackendError(f"{spec.id} cannot do this: its runtime does not offer {capability.__name__}")
-        if spec.head in DECODER_HEADS or capability is LoadedModel:
+        if spec.head in DECODER_HEADS or spec.tier == "remote" or capability is LoadedModel:
             return model
         return SharedEncoder(model, self._engine._batcher)  # type: ignore[return-value]
 
     def companion(self, task: str, capability: type[CapabilityT]) -> CapabilityT:
         """See `session.Session.companion`."""
-        for spec in self._engine.catalog.for_task(task):
-            if self._engine.availability(spec).available:
-                return self.open(capability, spec.id)
-        raise ModelUnavailableError(task, "no model of the catalogue that does this is available here")
+        able = (spec for spec in self._engine.catalog.for_task(task) if self._engine.availability(spec).available)
+        first = next(able, None)
+        if first is None:
+            raise ModelUnavailableError(task, "no model of the catalogue that does this is available here")
+        if first.tier != "remote":
+            return self.open(capability, first.id)
+        rest: Any = (functools.partial(self.open, capability, spec.id) for spec in able)
+        return FirstToEmbed(self.open(capability, first.id), rest)  # type: ignore[return-value,arg-type]
 
     def _hold(self, spec: ModelSpec) -> LoadedModel:
         while True:

@@ -1,12 +1,19 @@
-"""What answers in place of a model elsewhere that does not: the best of the tiers that are left, and it says so."""
+"""What answers in place of a model elsewhere that does not: the best of the tiers that are left, and it says so.
+
+A model that only helps (its vectors rank passages, say) is replaced without a word: nothing that it made is shown.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_core.backends.base import Embeds
 from llm_core.catalog import ModelSpec
 from llm_core.errors import NoAnswerError
 from llm_core.types import CancelToken, Completed, Delta, Event
@@ -62,3 +69,30 @@ def _instead_of(spec: ModelSpec, event: Event) -> Event:
     if not isinstance(event, Completed):
         return event
     return dataclasses.replace(event, stats=dataclasses.replace(event.stats, instead_of=spec.id))
+
+
+class FirstToEmbed:
+    """Embeds by the first of several models that answers; see `backends.base.Embeds`.
+
+    Args:
+        model: The one to try first.
+        openers: Open the others, in order of preference.
+    """
+
+    def __init__(self, model: Embeds, openers: Iterator[Callable[[], Embeds]]) -> None:
+        self._model, self._openers = model, openers
+
+    def embed(self, texts: Sequence[str], cancel: CancelToken) -> NDArray[np.float32]:
+        """See `Embeds.embed`. All vectors of a call are of one model.
+
+        Raises:
+            NoAnswerError: None answered.
+        """
+        while True:
+            try:
+                return self._model.embed(texts, cancel)
+            except NoAnswerError as error:
+                if (opener := next(self._openers, None)) is None:
+                    raise
+                logger.warning("%s; another model embeds instead", error)
+                self._model = opener()

@@ -57,6 +57,14 @@ def test_a_remote_model_stands_first_in_the_catalogue(tmp_path: Path) -> None:
     assert KEY not in repr(remote) + str(remote) + remote.model_dump_json()
 
 
+def test_one_that_embeds(tmp_path: Path) -> None:
+    embeds = GOOD.replace('title = "Llama 3.1 8B"', 'tasks = ["embed", "classify"]')
+    catalog = load_endpoints(written(tmp_path, embeds), {"GPU_KEY": KEY}).added_to(load_catalog())
+    spec = catalog.for_task("embed")[0]
+    assert (spec.id, spec.head, spec.tasks, spec.prompt_template) == ("llama", "embedding", ("embed", "classify"), None)
+    assert catalog.for_task("classify")[0] is spec and spec not in catalog.for_task("generate")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -74,6 +82,10 @@ def test_a_remote_model_stands_first_in_the_catalogue(tmp_path: Path) -> None:
         ('api_key_env = "GPU_KEY"', 'api_key_env = "OTHER"', "remote model llama: OTHER is not set"),
         ("[models.llama]", "[models.llama", "remote.toml cannot be read: TOMLDecodeError"),
         ('title = "Llama 3.1 8B"', 'template = "qwen_fim"', "serves the task complete only"),
+        ('title = "Llama 3.1 8B"', 'tasks = ["embed", "generate"]', "has the task embed, or embed and classify"),
+        ('title = "Llama 3.1 8B"', 'tasks = ["classify"]', "has the task embed, or embed and classify"),
+        ('title = "Llama 3.1 8B"', "tasks = []", "models.llama.tasks: Tuple should have at least 1 item"),
+        ('title = "Llama 3.1 8B"', 'tasks = ["embed"]\ntemplate = "plain"', "template is of models that write"),
     ],
 )
 def test_mistakes_are_named_without_keys(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -1,8 +1,9 @@
 """One streamed completion of a llama.cpp server as an iterator of chunks.
 
 The server pushes chunks into a callback while its call blocks, so the call runs on a thread of its own and a queue
-carries the chunks over; the model waits when its reader is far behind. The callback answers "stop" as soon as the reader has left or its token says so;
-llama.cpp calls it for each generated token and, with `return_progress`, after each batch of the prompt.
+carries the chunks over; the model waits when its reader is far behind. The callback answers "stop" as soon as the
+reader has left or its token says so; llama.cpp calls it for each generated token and, with `return_progress`, after
+each batch of the prompt.
 
 The module knows nothing of what chunks hold.
 """

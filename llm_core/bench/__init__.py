@@ -28,7 +28,7 @@ NAMES = (
     "memory",
     "serving",
 )
-ON_REQUEST = ("gpu", "scaling", "batching", "loading")
+ON_REQUEST = ("gpu", "scaling", "batching", "loading", "ray")
 """Only when named: these need what not every machine has."""
 
 

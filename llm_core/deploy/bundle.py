@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_core.deploy.front_matter import Keys, with_keys
-from llm_core.deploy.requirements import space_requirements
+from llm_core.deploy.front_matter import Keys, with_entries, with_keys
+from llm_core.deploy.requirements import Gpu, space_requirements
 
 README = "README.md"
 FILES = ("app.py", README, "LICENSE", "CHANGELOG.md")
@@ -40,29 +40,33 @@ def bundle(
     root: Path,
     torch_index: str | None = None,
     *,
-    zero_gpu: bool = False,
+    gpu: Gpu = "none",
     remote: Path | None = None,
     front_matter: Keys | None = None,
+    preloaded: Sequence[str] = (),
 ) -> list[BundleFile]:
     """The files of a Space, in order of their paths.
 
     Args:
         root: The repository.
         torch_index: See `space_requirements`.
-        zero_gpu: See `space_requirements`.
+        gpu: See `space_requirements`.
         remote: The owner's file of remote models.
         front_matter: What the README's gets beside its own.
+        preloaded: Further entries of its ``preload_from_hub``.
     """
     files = [BundleFile(name, root / name) for name in FILES]
     files += [BundleFile(path.relative_to(root).as_posix(), path) for name in FOLDERS for path in _below(root / name)]
     front_matter = front_matter or {}
-    requirements = space_requirements(root, torch_index, zero_gpu=zero_gpu, oauth="hf_oauth" in front_matter)
+    requirements = space_requirements(root, torch_index, gpu=gpu, oauth="hf_oauth" in front_matter)
     files.append(BundleFile("requirements.txt", requirements.encode()))
     if remote is not None:
         files.append(BundleFile(REMOTE, remote))
-    if front_matter:
+    if front_matter or preloaded:
+        readme = with_keys((root / README).read_text(encoding="utf-8"), front_matter)
+        readme = with_entries(readme, "preload_from_hub", preloaded) if preloaded else readme
         files = [file for file in files if file.path != README]
-        files.append(BundleFile(README, with_keys((root / README).read_text(encoding="utf-8"), front_matter).encode()))
+        files.append(BundleFile(README, readme.encode()))
     return sorted(files, key=lambda file: file.path)
 
 

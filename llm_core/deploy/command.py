@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from llm_core.catalog import ModelSpec, load_catalog
 from llm_core.deploy.bundle import REMOTE
 from llm_core.deploy.front_matter import OAUTH, thumbnail
 from llm_core.endpoints import load_endpoints
 from llm_core.errors import InputError
 from llm_core.settings import REPOSITORY_ROOT, Settings
+from llm_core.zero_gpu import models_to_move
 
 app = typer.Typer(no_args_is_help=True, help="Put the page on machines of others.")
 
@@ -55,6 +58,8 @@ def space(
     from huggingface_hub import HfApi, get_token
 
     from llm_core.deploy import Deployment, SpaceOptions, bundle
+    from llm_core.deploy.preload import look_up, preloaded
+    from llm_core.weights.hub import HubClient
 
     settings = Settings()
     variables, secrets = _values(variable), _values(secret)
@@ -67,17 +72,32 @@ def space(
     token = settings.hub_token.get_secret_value() if settings.hub_token else get_token()
     api = HfApi(endpoint=settings.hub_endpoint, token=token or False)
     keys = {**thumbnail(f"{api.endpoint}/spaces/{repository}"), **(OAUTH if oauth else {})}
-    files = bundle(REPOSITORY_ROOT, torch_index, zero_gpu=options.has_zero_gpu, remote=remote, front_matter=keys)
+    if token is None and not dry_run:
+        raise InputError("token", "is missing: run hf auth login, or set HF_TOKEN")
+    moved = _moved(variables) if options.has_zero_gpu else []
+    hub = HubClient(settings.hub_endpoint, token)
+    entries = preloaded(moved, hub, typer.echo) if moved and not dry_run else []
+    files = bundle(REPOSITORY_ROOT, torch_index, gpu=options.gpu, remote=remote, front_matter=keys, preloaded=entries)
     deployment = Deployment(options, files, api, typer.echo)
     if dry_run:
         for file in files:
             typer.echo(f"{file.size:>12,} {file.path}")
+        if moved:
+            typer.echo(f"would {look_up(moved)}")
         for words, _ in deployment.steps():
             typer.echo(f"would {words}")
-    elif token is None:
-        raise InputError("token", "is missing: run hf auth login, or set HF_TOKEN")
     else:
         deployment.run()
+
+
+def _moved(variables: Mapping[str, str]) -> list[ModelSpec]:
+    """The Hub's models that a Space with these variables moves to ZeroGPU.
+
+    Raises:
+        ConfigurationError: One that they name is not there, or cannot be moved.
+    """
+    named = Settings(zero_gpu_models=variables.get("LLM_CORE_ZERO_GPU_MODELS", "")).zero_gpu_models  # type: ignore[arg-type]
+    return models_to_move(load_catalog(), named)
 
 
 def _values(names: list[str] | None) -> dict[str, str]:

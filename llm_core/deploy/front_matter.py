@@ -35,6 +35,22 @@ def with_keys(readme: str, keys: Keys) -> str:
     return _MARK + front + "".join(_line(key, value) for key, value in keys.items()) + _MARK + body
 
 
+def with_entries(readme: str, key: str, entries: Sequence[str]) -> str:
+    """The README with further entries at the end of a list of its front matter.
+
+    Raises:
+        ValueError: It has no such list.
+    """
+    front, mark, body = readme.removeprefix(_MARK).partition(_MARK)
+    before, found, rest = front.partition(f"\n{key}:\n")
+    if not (readme.startswith(_MARK) and mark and found):
+        raise ValueError(f"README.md: has no list {key} in its front matter")
+    lines = rest.splitlines(keepends=True)
+    known = next((place for place, line in enumerate(lines) if not line.startswith("  - ")), len(lines))
+    added = [f"  - {entry}\n" for entry in entries]
+    return _MARK + before + found + "".join([*lines[:known], *added, *lines[known:]]) + _MARK + body
+
+
 def _line(key: str, value: bool | str | Sequence[str]) -> str:
     if isinstance(value, bool | str):
         return f"{key}: {json.dumps(value)}\n"  # which YAML reads

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -30,20 +31,25 @@ _ZERO_GPU_PINS = ("torch==2.11.0", "setuptools==81.0.0", "spaces==0.51.3")
 """The newest torch that ZeroGPU knows, the newest setuptools which that takes, and what `demos._zero_gpu` reads."""
 
 
-def space_requirements(
-    root: Path, torch_index: str | None = None, *, zero_gpu: bool = False, oauth: bool = False
-) -> str:
+Gpu = Literal["none", "own", "lent"]
+"""Whether a Space has a GPU: ``lent`` is ZeroGPU, where a call gets one for its time."""
+
+
+def space_requirements(root: Path, torch_index: str | None = None, *, gpu: Gpu = "none", oauth: bool = False) -> str:
     """The text of ``requirements.txt``.
 
     Args:
         root: The repository, with its requirements and constraints.
         torch_index: Address of a package index that has torch without CUDA's libraries, to take it from: 0.2 GB instead
             of several. Default: torch as everybody has it.
-        zero_gpu: Whether the Space has ZeroGPU.
+        gpu: With one of its own the Space gets what ``requirements-gpu.txt`` adds; one that is lent holds all that is
+            moved to it in 16 bits.
         oauth: Whether it has log-in.
     """
     wanted = _pins(root / "requirements.txt")
-    if zero_gpu:
+    if gpu == "own":
+        wanted += _pins(root / "requirements-gpu.txt")
+    if gpu == "lent":
         wanted = [*(line for line in wanted if Requirement(line).name != "torch"), *_ZERO_GPU_PINS]
     if oauth:
         wanted = [line.replace("gradio[mcp]", "gradio[mcp,oauth]") for line in wanted]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llm_core.deploy.bundle import BundleFile
+from llm_core.deploy.requirements import Gpu
 from llm_core.errors import BackendError, InputError
 from llm_core.hub_writes import told_plainly
 
@@ -64,6 +65,11 @@ class SpaceOptions:
     def has_zero_gpu(self) -> bool:
         """Whether the Space is lent a GPU for each call."""
         return self.hardware.startswith(_ZERO_GPU)
+
+    @property
+    def gpu(self) -> Gpu:
+        """See `requirements`."""
+        return "lent" if self.has_zero_gpu else "none" if self.hardware.startswith("cpu-") else "own"
 
 
 class Deployment:

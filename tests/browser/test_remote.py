@@ -102,3 +102,18 @@ def test_a_server_that_is_known_to_be_down_is_marked_in_the_menu(browser: Browse
         page.get_by_role("option", name=re.compile("✕ Stories · ☁.*does not answer")).click()
         page.locator("#generate-run").click()
         expect(page.locator("#generate-message")).to_contain_text("its server does not answer", timeout=ANSWER_MS)
+
+
+def test_own_labels_by_a_server_that_embeds(browser: Browser) -> None:
+    with faulty() as server:
+        model = remote_model(server.url, title="Vectors", tasks=("embed", "classify"), health_seconds=60)
+        engine = remote_engine(model, *load_catalog())
+        with served(engine) as (address, _), visitor(browser, address) as page:
+            bench = open_tab(page, "classify")
+            bench.get_by_label("My own labels").check()
+            bench.get_by_label("Labels, separated by commas").fill("zebra zzzz, apple")
+            bench.get_by_label("Text", exact=True).fill("zzz zz")
+            page.locator("#classify-run").click()
+            expect_done(page, "classify")
+            expect(page.locator("#classify-status")).to_contain_text("Vectors · remote")
+            expect(bench.locator(".results h2")).to_have_text("zebra zzzz")

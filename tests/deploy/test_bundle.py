@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from llm_core.deploy.bundle import FILES, FOLDERS, bundle
+from llm_core.deploy.requirements import Gpu
 from llm_core.settings import REPOSITORY_ROOT
 
 
@@ -43,11 +44,16 @@ def test_nothing_private_and_nothing_of_development_goes_up(paths: set[str], tmp
 
 
 @pytest.mark.parametrize(
-    ("torch_index", "zero_gpu", "torch"),
-    [(None, False, "==2.13.0"), ("https://wheels.example/cpu", False, "==2.13.0+cpu"), (None, True, "==2.11.0")],
+    ("torch_index", "gpu", "torch"),
+    [
+        (None, "none", "==2.13.0"),
+        ("https://wheels.example/cpu", "none", "==2.13.0+cpu"),
+        (None, "own", "==2.13.0"),
+        (None, "lent", "==2.11.0"),
+    ],
 )
-def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, zero_gpu: bool, torch: str) -> None:
-    files = bundle(REPOSITORY_ROOT, torch_index, zero_gpu=zero_gpu)
+def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, gpu: Gpu, torch: str) -> None:
+    files = bundle(REPOSITORY_ROOT, torch_index, gpu=gpu)
     content = next(file.content for file in files if file.path == "requirements.txt")
     assert isinstance(content, bytes)
     options = [line for line in content.decode().splitlines() if line.startswith("-")]
@@ -59,6 +65,16 @@ def test_requirements_are_one_file_of_exact_pins(torch_index: str | None, zero_g
     assert {pin.name: str(pin.specifier) for pin in pins}["torch"] == torch
     assert {"starlette", "numpy", "tokenizers"} <= set(names), "what others need is pinned, too"
     assert not {"pytest", "mypy", "playwright", "datasets"} & set(names), "tests do not run there"
-    assert ("spaces" in names) == zero_gpu
+    assert ("spaces" in names) == (gpu == "lent") and ("bitsandbytes" in names) == (gpu == "own")
     # torch 2.11 refuses a newer one
-    assert not zero_gpu or {pin.name: str(pin.specifier) for pin in pins}["setuptools"] == "==81.0.0"
+    assert gpu != "lent" or {pin.name: str(pin.specifier) for pin in pins}["setuptools"] == "==81.0.0"
+
+
+def test_files_of_requirements_agree() -> None:
+    pins: dict[str, set[str]] = {}
+    for file in REPOSITORY_ROOT.glob("requirements*.txt"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith(("#", "-")):
+                pins.setdefault(Requirement(line).name.lower(), set()).add(str(Requirement(line).specifier))
+    assert {name: versions for name, versions in pins.items() if len(versions) > 1} == {}
+    assert "bitsandbytes" in pins, "tests of 8 and 4 bits run where development is set up"

@@ -14,6 +14,7 @@ from huggingface_hub import HfApi
 from typer.testing import CliRunner
 
 from llm_core import cli
+from llm_core.catalog import load_catalog
 from llm_core.deploy import BundleFile, Deployment, SpaceOptions
 from llm_core.deploy import space as space_module
 from llm_core.errors import BackendError, ConfigurationError, InputError
@@ -200,6 +201,58 @@ def test_zero_gpu_gets_its_torch_and_its_package(hub: SpaceHub, environment: Non
     requirements = hub.files["ann/demo/requirements.txt"].decode().splitlines()
     assert hub.hardware == "zero-a10g" and {"torch==2.11.0", "spaces==0.51.3"} <= set(requirements)
     assert not any(line.startswith(("torch==2.13", "--extra-index-url")) for line in requirements)
+
+
+def _preloaded(hub: SpaceHub) -> list[str]:
+    front = yaml.safe_load(hub.files["ann/demo/README.md"].decode().split("---")[1])
+    return list(front["preload_from_hub"])
+
+
+def test_models_for_zero_gpu_are_put_into_the_image(
+    hub: SpaceHub, environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, gigabyte = load_catalog(), 10**9
+    named = ["qwen3-4b-instruct", "nllb-200-distilled-600m", "qwen2.5-0.5b-instruct", "bert-base-ner"]
+    qwen, nllb, small, ner = (catalog[name].hub for name in named)
+    assert qwen and nllb and small and ner
+    shards = {f"model-0000{number}-of-00002.safetensors": 4 * gigabyte for number in (1, 2)}
+    hub.models = {
+        f"{qwen.repo}@{qwen.revision}": {
+            "README.md": 5,
+            "config.json": 700,
+            "model.safetensors.index.json": 9,
+            **shards,
+        },
+        f"{nllb.repo}@{nllb.revision}": {"config.json": 800, "pytorch_model.bin": 2 * gigabyte, "tokenizer.json": 17},
+        f"{nllb.repo}@refs/pr/7": {"model.safetensors": 2 * gigabyte},
+        f"{small.repo}@{small.revision}": {"config.json": 600, "model.safetensors": 11 * gigabyte},
+    }
+    monkeypatch.setenv("LLM_CORE_ZERO_GPU_MODELS", ",".join(named))
+    command = ["deploy", "space", "ann/demo", "--hardware", "zero-a10g", "--variable", "LLM_CORE_ZERO_GPU_MODELS"]
+    output = CliRunner().invoke(cli.app, [*command, "--dry-run"], catch_exceptions=False).output
+    assert hub.asked == [] and f"would look up the files of {', '.join(named)} on the Hub" in output
+    output = CliRunner().invoke(cli.app, command, catch_exceptions=False).output
+    assert "qwen3-4b-instruct (8.0 GB) is put into the image" in output
+    assert "qwen2.5-0.5b-instruct (11.0 GB) is fetched at each start: the image takes no more" in output
+    assert "bert-base-ner is not put into the image: the Hub answers with an error (404)" in output
+    own = yaml.safe_load((REPOSITORY_ROOT / "README.md").read_text(encoding="utf-8").split("---")[1])
+    assert _preloaded(hub) == [
+        *own["preload_from_hub"],
+        f"{qwen.repo} config.json,model.safetensors.index.json,{','.join(shards)} {qwen.revision}",
+        f"{nllb.repo} tokenizer.json,config.json {nllb.revision}",
+        f"{nllb.repo} model.safetensors {'c' * 40}",
+    ]
+    assert hub.variables["LLM_CORE_ZERO_GPU_MODELS"] == ",".join(named)
+
+
+@pytest.mark.parametrize(("hardware", "bits"), [("cpu-basic", False), ("l4x1", True), ("zero-a10g", False)])
+def test_a_gpu_of_ones_own_gets_fewer_bits_a_weight(
+    hub: SpaceHub, environment: None, hardware: str, bits: bool
+) -> None:
+    CliRunner().invoke(cli.app, ["deploy", "space", "ann/demo", "--hardware", hardware], catch_exceptions=False)
+    assert (b"bitsandbytes==" in hub.files["ann/demo/requirements.txt"]) == bits
+    own = yaml.safe_load((REPOSITORY_ROOT / "README.md").read_text(encoding="utf-8").split("---")[1])
+    assert _preloaded(hub) == own["preload_from_hub"]
 
 
 def test_log_in_and_remote_models_go_up(hub: SpaceHub, environment: None, tmp_path: Path) -> None:

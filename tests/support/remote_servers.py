@@ -32,6 +32,9 @@ import sys, threading, xllamacpp
 p = xllamacpp.CommonParams()
 p.model.path, p.n_ctx, p.n_parallel, p.port, p.hostnames = sys.argv[1], 1024, 2, int(sys.argv[2]), ["127.0.0.1"]
 p.cpuparams.n_threads, p.verbosity, p.ui = 1, 0, False
+if "embeddings" in sys.argv:
+    p.embedding, p.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    p.kv_unified = True  # else texts of one batch disturb one another where there are several slots
 server = xllamacpp.Server(p)
 threading.Event().wait()
 """
@@ -39,7 +42,8 @@ threading.Event().wait()
 
 @dataclass
 class FaultyServer:
-    """Answers with the words of `words`, or does what its fields say; they may be changed while it runs."""
+    """Answers with the words of `words`, to ``/embeddings`` with `letter_counts`, or does what its fields say; they may
+    be changed while it runs."""
 
     words: Sequence[str] = ("Once ", "upon ", "a ", "time.")
     status: int = 200
@@ -56,6 +60,8 @@ class FaultyServer:
     healthy: bool = True
     finish: str | None = "stop"
     usage: dict[str, int] | None = None
+    dimensions: int = 26
+    """Of embeddings."""
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Of all requests so far."""
@@ -74,24 +80,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         state = self.server_state
-        state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        state.bodies.append(body)
         state.headers.append({name.lower(): value for name, value in self.headers.items()})
         state.running += 1
         state.most_at_once = max(state.most_at_once, state.running)
         try:
-            self._answer(state)
+            self._answer(state, body)
         except OSError:
             state.abandoned += 1
         finally:
             state.running -= 1
 
-    def _answer(self, state: FaultyServer) -> None:
+    def _answer(self, state: FaultyServer, body: dict[str, Any]) -> None:
         if state.silent:
             self._wait_until_left(30.0)
         elif state.status != 200:
             self._send(state.status, json.dumps({"error": {"message": state.message}}).encode())
         elif state.garbage:
             self._send(200, state.garbage)
+        elif self.path.endswith("/embeddings"):
+            self._wait_until_left(state.seconds_per_word)
+            vectors = [letter_counts(text)[: state.dimensions] for text in body["input"]]
+            entries = [{"index": place, "embedding": vector} for place, vector in enumerate(vectors)]
+            self._send(200, json.dumps({"data": entries[::-1]}).encode())  # the protocol promises no order
         else:
             self._stream(state)
 
@@ -141,6 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+def letter_counts(text: str) -> list[float]:
+    """How often each letter from a to z is in a text, plus one."""
+    return [1.0 + text.lower().count(chr(ord("a") + place)) for place in range(26)]
+
+
 @contextlib.contextmanager
 def faulty(**fields: Any) -> Iterator[FaultyServer]:
     """A running server; `url` goes up to ``/v1``."""
@@ -172,10 +189,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def llama_server(gguf: Path) -> Iterator[Running]:
-    """llama.cpp's own HTTP server (package xllamacpp)."""
+def llama_server(gguf: Path, *options: str) -> Iterator[Running]:
+    """llama.cpp's own HTTP server (package xllamacpp); with the option ``embeddings`` it embeds, and writes nothing."""
     port = free_port()
-    with _process([sys.executable, "-c", _LLAMA, str(gguf), str(port)], port) as running:
+    with _process([sys.executable, "-c", _LLAMA, str(gguf), str(port), *options], port) as running:
         yield running
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tests.support.hub_uploads import READ_ONLY, TOKEN, Handler, UploadHub, serving
 
@@ -32,6 +32,8 @@ class SpaceHub(UploadHub):
     log: list[str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     """(method, path) of all requests."""
+    models: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Sizes of a model repository's files, by ``repository@revision``; pull request 7 converts to safetensors."""
     breaks: set[str] = field(default_factory=set)
     """SHA-256 of large files in whose middle the connection breaks."""
 
@@ -46,6 +48,8 @@ class _SpaceHandler(Handler):
     def do_GET(self) -> None:
         self._note()
         path = urlsplit(self.path).path
+        if path.startswith("/api/models/"):
+            return self._send_model(path.removeprefix("/api/models/"))
         repository = "/".join(path.split("/")[3:5])
         if repository not in self.hub.private or self._token != TOKEN:
             return self.answer({"error": "none"}, 404)
@@ -117,6 +121,24 @@ class _SpaceHandler(Handler):
             "private": self.hub.private[repository],
             "siblings": [{"rfilename": name} for name in (".gitattributes", *names)],
         }
+
+    def _send_model(self, path: str) -> None:
+        if path.endswith("/discussions"):
+            title = "Adding `safetensors` variant of this model"
+            made = {
+                "num": 7,
+                "author": {"name": "SFconvertbot"},
+                "title": title,
+                "isPullRequest": True,
+                "status": "open",
+            }
+            return self.answer({"discussions": [made], "count": 1, "start": 0})
+        repository, _, revision = unquote(path).partition("/revision/")
+        if (files := self.hub.models.get(f"{repository}@{revision}")) is None:
+            return self.answer({"error": "none"}, 404)
+        siblings = [{"rfilename": name, "size": size} for name, size in files.items()]
+        commit = revision if len(revision) == 40 else "c" * 40
+        self.answer({"id": repository, "sha": commit, "siblings": siblings})
 
     def _send_log(self) -> None:
         stamp = "2026-01-01T00:00:00.000Z"

@@ -1,7 +1,8 @@
 """Models on servers of the owner: any OpenAI-compatible endpoint (vLLM, SGLang, llama.cpp, ``transformers serve``,
 Hugging Face Inference Endpoints and Providers …), several of one model if there are.
 
-`channel` carries requests, `replicas` chooses among endpoints, `wire` knows what is said, `model` puts them together.
+`channel` carries requests, `replicas` chooses among endpoints, `asking` goes on to the next, `wire` knows what is said;
+`decoder` and `embedder` put them together.
 Addresses and keys come from the owner's file only (`llm_core.endpoints`).
 """
 
@@ -12,7 +13,8 @@ from collections.abc import Mapping
 
 from llm_core.backends.base import ModelFiles
 from llm_core.backends.remote.channel import Channel
-from llm_core.backends.remote.model import RemoteDecoder
+from llm_core.backends.remote.decoder import RemoteDecoder
+from llm_core.backends.remote.embedder import RemoteEmbedder
 from llm_core.backends.remote.replicas import Replicas
 from llm_core.catalog import ModelSpec
 from llm_core.endpoints import RemoteModel
@@ -35,9 +37,10 @@ class RemoteBackend:
         self._lock = threading.Lock()
         self._replicas: dict[str, Replicas] = {}
 
-    def open(self, spec: ModelSpec, files: ModelFiles) -> RemoteDecoder:
+    def open(self, spec: ModelSpec, files: ModelFiles) -> RemoteDecoder | RemoteEmbedder:
         """The model; nothing is loaded."""
-        return RemoteDecoder(spec, self._models[spec.id], self._of(spec), self._channel)
+        kind = RemoteEmbedder if spec.head == "embedding" else RemoteDecoder
+        return kind(spec, self._models[spec.id], self._of(spec), self._channel)
 
     def availability(self, spec: ModelSpec) -> Availability:
         """Whether any of its endpoints is there, for this visitor; takes two seconds at most."""

@@ -4,8 +4,10 @@ A request is a task of the loop, so that withdrawing it closes its connection at
 how servers notice that nobody listens any more. Readers are ordinary threads and get what arrived through a queue.
 
 Not `huggingface_hub.InferenceClient`, though it speaks the same protocol over the same `httpx2`: it has no
-``/completions``; where no key is given it sends the machine's own Hub token to whatever address it is told; it follows
-redirects; it keeps every streamed response open until the whole client is closed; and its lines have no bound.
+``/completions``; its ``feature_extraction`` sends an address of one's own what Hugging Face's own servers take
+(``{"inputs": …}``), not ``/embeddings``; where no key is given it sends the machine's own Hub token to whatever address
+it is told; it follows redirects; it keeps every streamed response open until the whole client is closed; and its lines
+have no bound.
 The module knows nothing of models or of what bodies hold.
 """
 
@@ -16,7 +18,7 @@ import concurrent.futures
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -33,6 +35,7 @@ _POLL_SECONDS = 0.05
 """How soon a reader notices its token; what arrives wakes it at once."""
 
 Arrival = Chunk | EndpointFailure | None
+Read = Callable[[httpx2.Response], AsyncIterator[Chunk]]
 
 
 class Channel:
@@ -48,9 +51,15 @@ class Channel:
         return asyncio.run_coroutine_threadsafe(work, self._running())
 
     def stream(
-        self, endpoint: Endpoint, path: str, body: Mapping[str, Any], seconds: float, cancel: CancelToken
+        self,
+        endpoint: Endpoint,
+        path: str,
+        body: Mapping[str, Any],
+        seconds: float,
+        cancel: CancelToken,
+        read: Read = events,
     ) -> EventStream:
-        """A streamed answer to a POST request, as a context manager; leaving it closes the connection.
+        """The answer to a POST request as it arrives, as a context manager; leaving it closes the connection.
 
         Args:
             endpoint: Where to.
@@ -58,9 +67,10 @@ class Channel:
             body: Sent as JSON.
             seconds: Longest silence.
             cancel: Ends the iteration with its error.
+            read: Makes objects of what arrives.
         """
         key = endpoint.key_now  # known in the request's own thread only
-        return EventStream(self, lambda put: self._produce(endpoint, key, path, body, seconds, put), cancel)
+        return EventStream(self, lambda put: self._produce(endpoint, key, path, body, seconds, read, put), cancel)
 
     async def ask_status(self, endpoint: Endpoint, url: str, seconds: float) -> int:
         """The status of a GET request; the answer's body is not read.
@@ -106,6 +116,7 @@ class Channel:
         path: str,
         body: Mapping[str, Any],
         seconds: float,
+        read: Read,
         put: Callable[[Arrival], None],
     ) -> None:
         assert self._client is not None
@@ -116,7 +127,7 @@ class Channel:
             ) as response:
                 if response.status_code != httpx2.codes.OK:
                     raise await failure_of(endpoint, key, response)
-                async for chunk in events(response):
+                async for chunk in read(response):
                     put(chunk)
             put(None)
         except EndpointFailure as failure:
@@ -130,7 +141,7 @@ class Channel:
 
 
 class EventStream:
-    """Iterator over the JSON objects of an event stream; see `Channel.stream`."""
+    """Iterator over the JSON objects of an answer; see `Channel.stream`."""
 
     def __init__(
         self,

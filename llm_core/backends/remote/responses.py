@@ -1,6 +1,6 @@
-"""What servers send back: an event stream, or an error. Everything is bounded before it is kept.
+"""What servers send back: an event stream, one object, or an error. Everything is bounded before it is kept.
 
-The module knows nothing of what the events say.
+The module knows nothing of what is said.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from llm_core.backends.remote.failures import EndpointFailure, Full, NotForVisit
 from llm_core.endpoints import Endpoint
 
 MAX_LINE_BYTES = 1 << 20
-MAX_STREAM_BYTES = 32 << 20
+MAX_ANSWER_BYTES = 32 << 20
 MAX_ERROR_BYTES = 16 << 10
+_TOO_MUCH = "answered with more than an answer can be"
 _RETRY_AFTER = (1.0, 30.0)
 """Shortest and longest time for which a full endpoint is left alone."""
 
@@ -47,27 +48,48 @@ async def events(response: httpx2.Response) -> AsyncIterator[Chunk]:
         data = line.removeprefix(b"data:").strip()
         if data == b"[DONE]":
             return
-        try:
-            chunk = json.loads(data)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            raise Unreachable("answered with something that is no answer")
-        yield chunk
+        yield _object(data)
     raise Unreachable("broke the answer off")
 
 
+async def whole(response: httpx2.Response) -> AsyncIterator[Chunk]:
+    """The one object that the answer is.
+
+    Raises:
+        Unreachable: It is none, or is too long.
+    """
+    yield _object(b"".join([piece async for piece in _bounded(response)]))
+
+
+def _object(data: bytes) -> Chunk:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Unreachable("answered with something that is no answer")
+    return found
+
+
 async def _lines(response: httpx2.Response) -> AsyncIterator[bytes]:
-    total, rest = 0, b""
-    async for piece in response.aiter_raw():
-        total += len(piece)
+    rest = b""
+    async for piece in _bounded(response):
         *lines, rest = (rest + piece).split(b"\n")
-        if total > MAX_STREAM_BYTES or len(rest) > MAX_LINE_BYTES:
-            raise Unreachable("answered with more than an answer can be")
+        if len(rest) > MAX_LINE_BYTES:
+            raise Unreachable(_TOO_MUCH)
         for line in lines:
             yield line.rstrip(b"\r")
     if rest:
         yield rest
+
+
+async def _bounded(response: httpx2.Response) -> AsyncIterator[bytes]:
+    total = 0
+    async for piece in response.aiter_raw():
+        total += len(piece)
+        if total > MAX_ANSWER_BYTES:
+            raise Unreachable(_TOO_MUCH)
+        yield piece
 
 
 async def failure_of(endpoint: Endpoint, key: SecretStr | None, response: httpx2.Response) -> EndpointFailure:
@@ -85,12 +107,12 @@ async def failure_of(endpoint: Endpoint, key: SecretStr | None, response: httpx2
         return Full("is full", _retry_after(response))
     if status in (401, 403):
         return Unreachable("refuses the key that the owner of this page gave it")
-    if status >= 500 or status < 400:
-        return Unreachable(f"answered with an error ({status})")
     words = _words(await _beginning(response))
     if key is not None:
         words = words.replace(key.get_secret_value(), "…")
-    too_long = status == 413 or "context" in words.lower()
+    too_long = status == 413 or "too large to process" in words or (400 <= status < 500 and "context" in words.lower())
+    if not (400 <= status < 500 or too_long):
+        return Unreachable(f"answered with an error ({status})")
     return Refused(f"refused the request ({status})" + (f": {words}" if words else ""), too_long=too_long)
 
 

@@ -1,7 +1,8 @@
 """What is said to OpenAI-compatible servers and what they say, as pure functions over JSON values.
 
-``/chat/completions`` for conversations, ``/completions`` for prompts that were written here. Servers differ in the
-names of what the protocol lacks (top-k, repetition penalty, going on from a begun answer, grammars).
+``/chat/completions`` for conversations, ``/completions`` for prompts that were written here, ``/embeddings`` for
+vectors of texts. Servers differ in the names of what the protocol lacks (top-k, repetition penalty, going on from a
+begun answer, grammars).
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llm_core.backends.remote.failures import Unreachable
 from llm_core.endpoints import RemoteModel, Server
 from llm_core.prompt import Conversation
 from llm_core.types import Sampling, Token
 
-CHAT, COMPLETIONS = "/chat/completions", "/completions"
+CHAT, COMPLETIONS, EMBEDDINGS = "/chat/completions", "/completions", "/embeddings"
 _NAMES: Mapping[Server, Mapping[str, str]] = {
     "openai": {},
     "transformers": {},
@@ -72,6 +76,33 @@ def _messages(server: Server, prompt: Conversation) -> dict[str, Any]:
     if server == "llama.cpp":  # goes on from an assistant's message by itself
         return {"messages": messages}
     return {"messages": messages, "continue_final_message": True, "add_generation_prompt": False}
+
+
+def embedding_request(model: RemoteModel, texts: Sequence[str]) -> dict[str, Any]:
+    """The body that asks for vectors of texts, an empty one as a blank, which servers refuse less."""
+    return {"model": model.model, "input": [text or " " for text in texts], "encoding_format": "float"}
+
+
+def vectors_of(answer: Mapping[str, Any], count: int) -> NDArray[np.float32]:
+    """Unit vectors of so many texts, shape (texts, dimensions), in the order in which they were sent.
+
+    Raises:
+        Unreachable: The server reports an error, or these are no such vectors.
+    """
+    if answer.get("error"):
+        raise Unreachable("answered with an error")
+    try:
+        by_place = {int(entry["index"]): entry["embedding"] for entry in answer["data"]}
+        vectors = np.array([by_place[place] for place in range(count)], dtype=np.float64)
+        if len(by_place) != count or vectors.ndim != 2 or not vectors.size:
+            raise ValueError("no vectors")
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.all(np.isfinite(lengths) & (lengths > 0)):
+            raise ValueError("no direction")
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise Unreachable("answered with something that is no answer") from error
+    return np.asarray(vectors / lengths, dtype=np.float32)
 
 
 @dataclass

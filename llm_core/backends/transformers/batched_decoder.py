@@ -22,7 +22,7 @@ def open_batched_decoder(
     spec: ModelSpec, files: ModelFiles, device: str, streams: int, dtype: torch.dtype | None = None
 ) -> LoadedModel:
     """As `open_decoder`, for `streams` answers at once; a model that transformers cannot batch writes one at a time."""
-    model, tokenizer = load_decoder(spec, files, device, dtype)
+    model, tokenizer, _ = load_decoder(spec, files, device, dtype)
     try:
         return BatchedDecoder(spec, model, tokenizer, device, streams)
     except (ValueError, NotImplementedError) as error:

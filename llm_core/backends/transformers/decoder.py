@@ -11,9 +11,10 @@ Shape legend: T = tokens, V = vocabulary.
 from __future__ import annotations
 
 import functools
+import logging
 import re
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ from transformers.utils import logging as transformers_logging
 from llm_core.backends.base import LoadedModel, check_prompt_length
 from llm_core.backends.transformers.chat_template import Message, chat_prompt
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
-from llm_core.backends.transformers.loading_plan import device_facts, plan_loading
+from llm_core.backends.transformers.compiled_steps import CompiledSteps, Forward
+from llm_core.backends.transformers.loading_plan import LoadingPlan, device_facts, plan_loading
 from llm_core.backends.transformers.text_stream import TextStream
 from llm_core.backends.transformers.token_choice import Choice, Row, choose
 from llm_core.catalog import ModelSpec
@@ -31,6 +33,7 @@ from llm_core.errors import BackendError
 from llm_core.prompt import Prompt, Segment, segments_of
 from llm_core.types import CancelToken, ModelFiles, Sampling, Token
 
+logger = logging.getLogger(__name__)
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 _PREFILL_TOKENS = 256
@@ -42,17 +45,29 @@ _MARKUP = re.compile(r"<.+>|\[.+\]")
 def open_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.dtype | None = None) -> LoadedModel:
     """Load an entry whose head is ``"causal_lm"``; it writes one answer at a time. Arguments and errors are those of
     `load_decoder`."""
-    return DecoderModel(spec, *load_decoder(spec, files, device, dtype), device)
+    model, tokenizer, plan = load_decoder(spec, files, device, dtype, alone=True)
+    return DecoderModel(spec, model, tokenizer, device, _compiled(spec, model) if plan.compiled else None)
 
 
-def load_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
-    """transformers' model, on its device, and tokenizer.
+def _compiled(spec: ModelSpec, model: Any) -> CompiledSteps | None:
+    try:
+        return CompiledSteps(model, spec.context_length)
+    except Exception as error:  # whatever a compiler throws: the model computes without it, too
+        logger.warning("%s is not compiled: %s: %s", spec.id, type(error).__name__, str(error)[:200])
+        return None
+
+
+def load_decoder(
+    spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.dtype | None = None, *, alone: bool = False
+) -> tuple[Any, Any, LoadingPlan]:
+    """transformers' model, on its device, tokenizer, and how it was loaded.
 
     Args:
         spec: The entry; `context_length` bounds the checkpoint's own.
         files: Its verified files.
         device: torch device.
         dtype: Format to compute in; default: the fastest the device has.
+        alone: See `plan_loading`.
 
     Raises:
         WeightsError: The files are not a decoder's, or hold what is never read.
@@ -63,23 +78,34 @@ def load_decoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config = AutoConfig.from_pretrained(files.directory, **options)
         tokenizer = AutoTokenizer.from_pretrained(files.directory, **options)
-        plan = plan_loading(spec.parameters, device_facts(device, config, dtype))
+        plan = plan_loading(spec.parameters, device_facts(device, config, dtype), alone=alone)
         model: Any = AutoModelForCausalLM.from_pretrained(
             files.directory, config=config, use_safetensors=True, **plan.options(device), **options
         )
-        return model if plan.bits <= 8 else model.to(device), tokenizer
+        return model if plan.bits <= 8 else model.to(device), tokenizer, plan
 
 
 class DecoderModel:
-    """A decoder in memory; see `backends.base.Generates`, `HasChatTemplate` and `ScoresText`."""
+    """A decoder in memory; see `backends.base.Generates`, `HasChatTemplate` and `ScoresText`.
 
-    def __init__(self, spec: ModelSpec, model: Any, tokenizer: Any, device: str) -> None:
+    Args:
+        spec: Its entry.
+        model: transformers' own, on its device.
+        tokenizer: Its tokenizer.
+        device: torch device.
+        compiled: What computes answers where it can.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, model: Any, tokenizer: Any, device: str, compiled: CompiledSteps | None = None
+    ) -> None:
         self.spec = spec
         self.device = device
         self._weight_bytes: int = sum(p.numel() * p.element_size() for p in model.parameters())
         trained = getattr(model.config, "max_position_embeddings", None) or spec.context_length
         self.context_length = min(spec.context_length, trained)
         self._model = model
+        self._compiled = compiled
         self._tokenizer = tokenizer
         self._control = _control_tokens(tokenizer)
         self._ends = frozenset(self._control.values()) | _end_ids(model, tokenizer)
@@ -90,11 +116,13 @@ class DecoderModel:
     @property
     def memory_bytes(self) -> int:
         """See `LoadedModel.memory_bytes`."""
-        return self._weight_bytes
+        return self._weight_bytes + (self._compiled.memory_bytes if self._compiled is not None else 0)
 
     def close(self) -> None:
         """Free the memory."""
-        self._model = None
+        if self._compiled is not None:
+            self._compiled.close()
+        self._model = self._compiled = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -148,26 +176,34 @@ class DecoderModel:
     def _choices(self, ids: list[int], sampling: Sampling, cancel: CancelToken) -> Generator[Choice, None, None]:
         """Up to `max_new_tokens` tokens."""
         row = Row(ids, sampling, self.device)
-        cache = DynamicCache(config=self._model.config)
-        logits_V = self._read(torch.tensor(ids, device=self.device), cache, cancel)
-        for _ in range(sampling.max_new_tokens):
-            cancel.check()
-            [choice] = choose(logits_V[None], [row])
-            yield choice
-            logits_V = self._forward(torch.tensor([choice.token_id], device=self.device), cache)
+        with self._computing(len(ids) + sampling.max_new_tokens) as forward:
+            for piece_T in torch.split(torch.tensor(ids, device=self.device), _PREFILL_TOKENS):
+                cancel.check()
+                logits_V = forward(piece_T)
+            for _ in range(sampling.max_new_tokens):
+                cancel.check()
+                [choice] = choose(logits_V[None], [row])
+                yield choice
+                logits_V = forward(torch.tensor([choice.token_id], device=self.device))
 
-    def _read(self, row_T: torch.Tensor, cache: DynamicCache, cancel: CancelToken) -> torch.Tensor:
-        """Bring the prompt into the cache; logits (V,) of what follows it."""
-        for piece in torch.split(row_T, _PREFILL_TOKENS):
-            cancel.check()
-            logits_V = self._forward(piece, cache)
-        return logits_V
+    @contextmanager
+    def _computing(self, tokens: int) -> Iterator[Forward]:
+        """What computes an answer of so many tokens, prompt included."""
+        with self._compiled.lent(tokens) if self._compiled is not None else nullcontext() as compiled:
+            if compiled is None:
+                yield functools.partial(self._forward, DynamicCache(config=self._model.config))
+            else:
+                yield functools.partial(self._guarded, compiled)
 
-    def _forward(self, ids_T: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
+    def _forward(self, cache: DynamicCache, ids_T: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode(), computing(self.spec.id):
             output = self._model(input_ids=ids_T[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
             logits: torch.Tensor = output.logits[0, -1].float()
             return logits
+
+    def _guarded(self, forward: Forward, ids_T: torch.Tensor) -> torch.Tensor:
+        with computing(self.spec.id):
+            return forward(ids_T)
 
     def _decode(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

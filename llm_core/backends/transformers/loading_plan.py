@@ -1,5 +1,5 @@
-"""How a decoder's weights are brought into memory: number format, attention kernel, and fewer bits a weight where the
-device would not hold them otherwise.
+"""How a decoder's weights are brought into memory: number format, attention kernel, fewer bits a weight where the
+device would not hold them otherwise, and whether its step is compiled.
 
 A pure function of what the device has and of the model's size, so that it can be read as a table; `device_facts` looks
 the device up.
@@ -15,13 +15,13 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from llm_core.backends.transformers.precision import inference_dtype
-from llm_core.hardware import device_memory_bytes
+from llm_core.hardware import device_memory_bytes, has_zero_gpu
 
 HEADROOM = 1.2
 """Of what weights take: for activations, keys and values."""
 _BYTES = {16: 2.0, 8: 1.1, 4: 0.65}
 """A weight's, by its bits: embeddings stay in 16 bits, scales come on top."""
-_AMPERE = (8, 0)
+_VOLTA, _AMPERE = (7, 0), (8, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class DeviceFacts:
     has_bitsandbytes: bool = False
     has_flash_attention: bool = False
     """Package ``flash_attn``, and an architecture that is written for it."""
+    compiles: bool = False
+    """Compiled code can be made for it (package ``triton``), and gains: kernels take less time than their launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class LoadingPlan:
     """``None`` is transformers' own choice: torch's kernels, where the architecture is written for them."""
     bits: Literal[4, 8, 16, 32] = 16
     """A weight's."""
+    compiled: bool = False
+    """The step to the next token, over a cache of fixed size; see `compiled_steps`."""
 
     def options(self, device: str) -> dict[str, Any]:
         """Arguments of `from_pretrained`."""
@@ -69,26 +73,37 @@ class LoadingPlan:
         return options | {"quantization_config": quantised, "device_map": {"": device}}
 
 
-def plan_loading(parameters: int, facts: DeviceFacts) -> LoadingPlan:
+def plan_loading(parameters: int, facts: DeviceFacts, *, alone: bool = False) -> LoadingPlan:
     """The plan for a model of so many parameters.
 
     Weights keep all their bits where the device holds them so, because 8 and 4 bits (LLM.int8, arXiv:2208.07339; NF4,
     arXiv:2305.14314) are slower there; they are taken where bitsandbytes is installed and nothing else fits. A model
     that does not fit in any way is planned whole, and fails with a clear error.
 
+    A step is compiled only for a model that keeps its bits and answers alone: batches change shape with every answer
+    that comes or goes. It then attends through torch's kernels, because FlashAttention has none for a cache of fixed
+    size.
+
     Args:
         parameters: Of the model.
         facts: Of the device.
+        alone: Whether it writes one answer at a time.
     """
-    wide = facts.dtype == torch.float32
-    flash = facts.has_flash_attention and not wide and (facts.capability or (0, 0)) >= _AMPERE
-    attention: Literal["flash_attention_2"] | None = "flash_attention_2" if flash else None
-    if facts.memory_bytes is not None and facts.has_bitsandbytes and not wide:
+    bits = _bits(parameters, facts)
+    compiled = alone and facts.compiles and bits == 16
+    flash = facts.has_flash_attention and bits < 32 and (facts.capability or (0, 0)) >= _AMPERE
+    return LoadingPlan(facts.dtype, "flash_attention_2" if flash and not compiled else None, bits, compiled)
+
+
+def _bits(parameters: int, facts: DeviceFacts) -> Literal[4, 8, 16, 32]:
+    if facts.dtype == torch.float32:
+        return 32
+    if facts.memory_bytes is not None and facts.has_bitsandbytes:
         choices: tuple[Literal[16, 8, 4], ...] = (16, 8, 4)
         for bits in choices:
             if parameters * _BYTES[bits] * HEADROOM <= facts.memory_bytes:
-                return LoadingPlan(facts.dtype, attention, bits)
-    return LoadingPlan(facts.dtype, attention, 32 if wide else 16)
+                return bits
+    return 16
 
 
 def device_facts(device: str, config: Any, dtype: torch.dtype | None = None) -> DeviceFacts:
@@ -101,11 +116,13 @@ def device_facts(device: str, config: Any, dtype: torch.dtype | None = None) -> 
     """
     cuda = device.startswith("cuda")
     written_for_flash = getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "_supports_flash_attn", False)
+    capability = torch.cuda.get_device_capability(device) if cuda else None
     return DeviceFacts(
         device,
         dtype or inference_dtype(device),
         device_memory_bytes(device),
-        torch.cuda.get_device_capability(device) if cuda else None,
+        capability,
         cuda and importlib.util.find_spec("bitsandbytes") is not None,
         cuda and written_for_flash and importlib.util.find_spec("flash_attn") is not None,
+        (capability or (0, 0)) >= _VOLTA and importlib.util.find_spec("triton") is not None and not has_zero_gpu(),
     )

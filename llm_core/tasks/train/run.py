@@ -27,9 +27,8 @@ from llm_core.engine import Engine
 from llm_core.errors import BackendError, CancelledError, InputError, LlmCoreError
 from llm_core.hardware import available_cores
 from llm_core.selection import AUTO
-from llm_core.session import Task
 from llm_core.tasks.classify import OWN_LABEL_SET, TASK, ClassifyRequest
-from llm_core.tasks.train.request import ResumeRequest, TrainRequest, base_of
+from llm_core.tasks.train.request import ResumeRequest, TrainRequest, TrainTask, base_of
 from llm_core.training.curve import FILE, Row, read_curve
 from llm_core.training.jobs import process
 from llm_core.training.jobs.job import MAX_TOKENS, Base, Job, State
@@ -125,7 +124,7 @@ class Trainings:
 
     def run(
         self,
-        task: Task[Any, Any],
+        task: TrainTask,
         request: TrainRequest | ResumeRequest,
         *,
         model_id: str = AUTO,

@@ -13,7 +13,7 @@ import pytest
 
 from llm_core.backends.base import ModelFiles
 from llm_core.backends.remote import RemoteBackend
-from llm_core.backends.remote.model import RemoteDecoder
+from llm_core.backends.remote.decoder import RemoteDecoder
 from llm_core.catalog import load_catalog
 from llm_core.endpoints import RemoteModel
 from llm_core.errors import BackendError, CancelledError, InputError, NoAnswerError

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from llm_core.backends.base import Generates, ModelFiles
 from llm_core.backends.remote import RemoteBackend
-from llm_core.backends.remote.model import RemoteDecoder
+from llm_core.backends.remote.decoder import RemoteDecoder
 from llm_core.endpoints import Endpoint, RemoteModel
 from llm_core.errors import BackendError, CancelledError, InputError, NoAnswerError
 from llm_core.prompt import Conversation, Prompt, literal

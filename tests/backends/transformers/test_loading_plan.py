@@ -57,10 +57,25 @@ def test_format_and_attention_follow_the_device(facts: DeviceFacts, expected: Lo
     assert plan_loading(8_190_735_360, facts) == expected
 
 
+@pytest.mark.parametrize(
+    ("facts", "alone", "expected"),
+    [
+        (gpu(24, compiles=True), True, LoadingPlan(BF16, None, 16, True)),
+        (gpu(24, compiles=True, has_flash_attention=True), True, LoadingPlan(BF16, None, 16, True)),
+        (gpu(24, compiles=True, has_flash_attention=True), False, LoadingPlan(BF16, "flash_attention_2", 16)),
+        (gpu(16, compiles=True), True, LoadingPlan(BF16, None, 8)),
+        (gpu(24), True, LoadingPlan(BF16, None, 16)),
+        (DeviceFacts("cpu", BF16), True, LoadingPlan(BF16, None, 16)),
+    ],
+)
+def test_steps_are_compiled_for_one_answer_at_a_time(facts: DeviceFacts, alone: bool, expected: LoadingPlan) -> None:
+    assert plan_loading(8_190_735_360, facts, alone=alone) == expected
+
+
 def test_a_cpu_is_looked_up() -> None:
     config = LlamaConfig()
     facts = device_facts("cpu", config)
-    assert facts.memory_bytes is facts.capability is None and not facts.has_bitsandbytes
+    assert facts.memory_bytes is facts.capability is None and not facts.has_bitsandbytes and not facts.compiles
     assert device_facts("cpu", config, FP16).dtype == FP16
     assert LoadingPlan(FP32, None, 32).options("cpu") == {"dtype": FP32}
     flash = LoadingPlan(BF16, "flash_attention_2").options("cuda")

@@ -7,27 +7,20 @@ already is held against it and dropped, and the first difference ends the reques
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
-
+from llm_core.backends.remote.asking import Asking
 from llm_core.backends.remote.channel import Channel
-from llm_core.backends.remote.failures import EndpointFailure, Full, Refused
+from llm_core.backends.remote.failures import EndpointFailure, Refused
+from llm_core.backends.remote.lengths import estimated_tokens
 from llm_core.backends.remote.replicas import Replica, Replicas
 from llm_core.backends.remote.wire import Reading, request_of
 from llm_core.catalog import ModelSpec
 from llm_core.endpoints import RemoteModel
-from llm_core.errors import BackendError, InputError, NoAnswerError
+from llm_core.errors import BackendError, InputError
 from llm_core.prompt import Conversation
 from llm_core.types import CancelToken, Sampling, Token
-
-_PATIENCE_SECONDS = 3.0
-"""How long a request waits for endpoints that are full before it gives up."""
-_CHARACTERS_PER_TOKEN = 3.5
-"""Of text in the Latin alphabet; a low estimate, so that prompts rather lose a line than be refused."""
 
 
 class RemoteDecoder:
@@ -52,11 +45,8 @@ class RemoteDecoder:
         """Nothing is held here."""
 
     def count_tokens(self, text: str) -> int:
-        """An estimate: servers do not have to say how they cut a text."""
-        if not text:
-            return 0
-        narrow = sum(character.isascii() for character in text)
-        return 1 + round(narrow / _CHARACTERS_PER_TOKEN) + (len(text) - narrow)
+        """See `lengths`."""
+        return estimated_tokens(text)
 
     def generate(self, prompt: str, sampling: Sampling, cancel: CancelToken) -> Generator[Token, None, str]:
         """Tokens one by one, or as many as a server sends at once; the generator returns ``"stop"`` or ``"length"``.
@@ -71,19 +61,16 @@ class RemoteDecoder:
         if isinstance(prompt, Conversation) and prompt.beginning and not self.spec.continues:
             raise InputError("beginning", f"must be empty: the server of {self.spec.title} begins its answers itself")
         given = _Given(repeatable=sampling.temperature == 0 or sampling.seed is not None)
-        tried = [replica for replica in self._replicas.members if replica.endpoint.lacks_visitor]
-        failures: dict[str, str] = {}
+        asking = Asking(self.spec.title, self._replicas, cancel)
         while True:
-            replica = self._next(tried, failures, given, cancel)
+            replica = self._next(asking, given)
             try:
                 with self._replicas.leased(replica):
                     return (yield from self._answer(replica, prompt, sampling, cancel, given))
             except Refused as refusal:
                 raise self._input_error(refusal) from refusal
             except EndpointFailure as failure:
-                failures[replica.endpoint.name] = str(failure)
-                if not isinstance(failure, Full):
-                    tried.append(replica)
+                asking.failed(replica, failure)
 
     def _answer(
         self, replica: Replica, prompt: str, sampling: Sampling, cancel: CancelToken, given: _Given
@@ -100,29 +87,17 @@ class RemoteDecoder:
                 raise BackendError(self._broken_off({})) from error
         return reading.finish or "stop"
 
-    def _next(self, tried: list[Replica], failures: dict[str, str], given: _Given, cancel: CancelToken) -> Replica:
+    def _next(self, asking: Asking, given: _Given) -> Replica:
         """The endpoint to ask, leased.
 
         Raises:
             NoAnswerError, BackendError: There is none, or none that may go on.
         """
         if given.text and not given.repeatable:
-            raise BackendError(self._broken_off(failures))
-        waiting = Retrying(
-            retry=retry_if_result(lambda found: found is None and self._replicas.may_become_free(tried)),
-            stop=stop_after_delay(max(0.0, given.began_at + _PATIENCE_SECONDS - time.monotonic())),
-            wait=wait_random_exponential(multiplier=0.1, max=1.0),
-            sleep=functools.partial(_pause, cancel),
-            retry_error_callback=lambda state: None,
-        )
-        replica: Replica | None = waiting(self._replicas.take, tried)
-        if replica is not None:
+            raise BackendError(self._broken_off(asking.failures))
+        if (replica := asking.take()) is not None:
             return replica
-        if given.text:
-            raise BackendError(self._broken_off(failures))
-        down = {name: "cannot be reached" for name, state in self._replicas.state().items() if state == "down"}
-        words = "; ".join(f"{name} {what}" for name, what in {**down, **failures}.items()) or "no server of it is free"
-        raise NoAnswerError(f"{self.spec.title} did not answer: {words}")
+        raise BackendError(self._broken_off(asking.failures)) if given.text else asking.no_answer()
 
     def _broken_off(self, failures: dict[str, str]) -> str:
         words = "; ".join(f"{name} {what}" for name, what in failures.items()) or "another server would go on otherwise"
@@ -145,7 +120,6 @@ class _Given:
     repeatable: bool
     """Whether asking again can give the same text."""
     text: str = ""
-    began_at: float = field(default_factory=time.monotonic)
 
     def further(self, tokens: Iterator[Token]) -> Iterator[Token]:
         """The tokens of an answer from its beginning, without what was given already.
@@ -165,10 +139,3 @@ class _Given:
             yield replace(token, text=token.text[len(known) :])
         if place < len(self.text):
             raise _OtherAnswerError
-
-
-def _pause(cancel: CancelToken, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        cancel.check()
-        time.sleep(min(left, 0.05))
