@@ -41,6 +41,7 @@ from llm_core.backends.transformers.threads import batches_for, computed
 from llm_core.backends.transformers.token_batches import TokenRow, padded
 from llm_core.catalog import LABELLED_HEADS, ModelSpec
 from llm_core.errors import WeightsError
+from llm_core.hardware import return_freed_memory
 from llm_core.types import CancelToken
 
 Array = NDArray[np.float32]
@@ -89,7 +90,9 @@ def open_encoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         model = _cast(model, dtype or inference_dtype(device))
         pack(model, device)
         tokenizer = _load_tokenizer(spec, files)
-        return kinds[spec.head](spec, model, tokenizer, device, files.directory)
+        opened = kinds[spec.head](spec, model, tokenizer, device, files.directory)
+    return_freed_memory()  # of the weights in float32
+    return opened
 
 
 def _load_model(spec: ModelSpec, files: ModelFiles) -> Any:
