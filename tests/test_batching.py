@@ -59,6 +59,26 @@ def test_calls_that_wait_together_run_as_one_batch(batcher: MicroBatcher) -> Non
     assert [len(batch) for batch in double.batches] == [1, 8]
 
 
+def test_callers_who_had_company_are_waited_for(batcher: MicroBatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_core.batching._REGATHER_SECONDS", 5)
+    double = Recorder()
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(batcher.run, "key", double, [0], CancelToken())
+        while not double.batches:
+            pass
+        pair = [pool.submit(batcher.run, "key", double, [number], CancelToken()) for number in (1, 2)]
+        while len(batcher._calls) < 2:
+            pass
+        double.gate.set()
+        assert [future.result(5) for future in (first, *pair)] == [[0], [2], [4]]
+        again = pool.submit(batcher.run, "key", double, [3], CancelToken())
+        while not batcher._calls:
+            pass
+        assert batcher.run("key", double, [4], CancelToken()) == [8]
+        assert again.result(5) == [6]
+    assert [len(batch) for batch in double.batches] == [1, 2, 2]
+
+
 def test_calls_with_different_keys_are_not_mixed(batcher: MicroBatcher) -> None:
     double = Recorder()
     double.gate.set()

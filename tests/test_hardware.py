@@ -40,6 +40,12 @@ def test_memory_follows_the_limit(cgroup: Path) -> None:
     assert hardware.available_memory_bytes() == total
 
 
+def test_another_c_library_keeps_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    hardware.return_freed_memory()
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    hardware.return_freed_memory()
+
+
 def test_a_public_space_keeps_waits_short(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("request_seconds", "max_waiting", "max_waiting_per_client", "fetch_at_start")
     monkeypatch.delenv("SPACE_ID", raising=False)

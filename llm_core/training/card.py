@@ -192,6 +192,8 @@ def _tuning(recipe: Recipe) -> str:
     tuning = recipe.tuning
     if tuning.kind == "lora":
         shipped = "" if tuning.ship == "adapter" else ", merged into the base"
+        if tuning.ship_rank is not None:
+            shipped = f", shipped as its best approximation of rank {tuning.ship_rank}"
         return f"LoRA of rank {tuning.rank} on every linear layer{shipped}"
     if tuning.ship == "adapter":
         return f"full fine-tuning of the linear layers, shipped as its best approximation of rank {tuning.rank}"

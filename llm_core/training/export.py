@@ -7,7 +7,8 @@ is `adapter_config.json`, `adapter_model.safetensors` (head included) and the ba
 plain `peft` loads it on the base; a decoder's comes as `adapter.gguf`, too. `calibration.json`, `scores.json` and
 `README.md` come from `measure`.
 
-A fully fine-tuned model that ships as an adapter is its best low-rank approximation; see `convert.peft.low_rank`.
+A fully fine-tuned model that ships as an adapter is its best low-rank approximation; see `convert.peft.low_rank`. One
+trained by LoRA may ship with a smaller rank (`tuning.ship_rank`).
 """
 
 from __future__ import annotations
@@ -109,6 +110,8 @@ def _save_adapter(recipe: Recipe, fitted: Fitted, base_dir: Path, output_dir: Pa
     if not lora_layers(tuned):
         tuned = from_base(fitted.objective, base_dir, fitted.seed)
         peft.low_rank(tuned, fitted.model, recipe.tuning.rank)
+    elif recipe.tuning.ship_rank is not None:
+        peft.shorten(tuned, recipe.tuning.ship_rank)
     peft.save(tuned, output_dir, base=str(recipe.base), dtype=dtype)
     settings = to_hub_config(fitted.model.config, hub.HEADS[type(fitted.model)], recipe.labels)
     write_json(output_dir / "config.json", settings)

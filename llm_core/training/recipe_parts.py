@@ -137,6 +137,8 @@ class Tuning(Part):
     rank: Annotated[int, Field(ge=1, le=256)] = 32
     alpha: Count = 32
     """The low-rank product is scaled by alpha / rank."""
+    ship_rank: Count | None = None
+    """lora: what is trained with `rank` ships as its best approximation of this smaller rank."""
     lora_dropout: Share = 0.0
     hidden_dropout: Share = 0.1
     """Dropout on the base model's hidden states while training."""
@@ -157,6 +159,10 @@ class Tuning(Part):
             raise ValueError("kind partial needs one of top_blocks and blocks, the other kinds neither")
         if self.kind in ("partial", "linear_probe") and self.ship == "adapter":
             raise ValueError("ship: an adapter can be made of kind lora and full only")
+        if self.ship_rank is not None and not (self.kind == "lora" and self.ship == "adapter"):
+            raise ValueError("ship_rank: is for kind lora that ships as an adapter")
+        if self.ship_rank is not None and self.ship_rank > self.rank:
+            raise ValueError("ship_rank: must not exceed rank")
         return self
 
 

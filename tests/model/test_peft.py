@@ -250,6 +250,34 @@ class TestLowRank:
             torch.testing.assert_close(before(**batch("bert-sequence")), expected, rtol=1e-4, atol=1e-4)
 
 
+class TestShorten:
+    def tuned(self, pair: Pair) -> Any:
+        return trained(pair("bert-sequence")[1], rank=6, alpha=12)
+
+    def test_best_of_its_rank(self, pair: Pair) -> None:
+        model = self.tuned(pair)
+        changes = {name: 2 * layer.lora_b @ layer.lora_a for name, layer in lora_layers(model).items()}
+        adapters.shorten(model, 4)
+        for name, layer in lora_layers(model).items():
+            assert len(layer.lora_a) == layer.lora_b.shape[1] == layer.alpha == 4
+            left = changes[name] - layer.lora_b @ layer.lora_a
+            beyond = torch.linalg.svdvals(changes[name])[4:].square().sum().sqrt()
+            torch.testing.assert_close(left.norm(), beyond, rtol=1e-3, atol=1e-5)
+
+    def test_the_whole_rank_changes_nothing_and_still_loads(self, pair: Pair, tmp_path: Path) -> None:
+        model = self.tuned(pair).eval()
+        with torch.no_grad():
+            expected = model(**batch("bert-sequence"))
+            adapters.shorten(model, 6)
+            torch.testing.assert_close(model(**batch("bert-sequence")), expected, rtol=1e-4, atol=1e-4)
+        adapters.save(model, tmp_path)
+        assert json.loads((tmp_path / "adapter_config.json").read_text())["r"] == 6
+
+    def test_a_larger_rank_is_refused(self, pair: Pair) -> None:
+        with pytest.raises(WeightsError, match="rank 6 cannot be shortened to 7"):
+            adapters.shorten(self.tuned(pair), 7)
+
+
 @pytest.mark.real_weights
 @pytest.mark.parametrize("directory", SHIPPED, ids=lambda path: path.name)
 def test_shipped_adapters(directory: Path, minilm_files: ModelFiles) -> None:

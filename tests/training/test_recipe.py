@@ -50,6 +50,9 @@ def test_broken_rules_are_listed(tmp_path: Path) -> None:
             r"micro_batch \(4\) must divide",
         ),
         ({"name": "../x"}, "name"),
+        ({"tuning": {"kind": "lora", "rank": 4, "ship_rank": 5}}, "ship_rank: must not exceed rank"),
+        ({"tuning": {"kind": "full", "ship": "adapter", "ship_rank": 4}}, "ship_rank: is for kind lora"),
+        ({"tuning": {"kind": "lora", "ship": "model", "ship_rank": 4}}, "ship_rank: is for kind lora"),
     ],
 )
 def test_rules_across_fields(classifier: Recipe, change: dict[str, Any], message: str) -> None:

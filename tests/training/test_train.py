@@ -17,6 +17,7 @@ from llm_core.errors import InputError
 from llm_core.evaluation.coverage import read_coverage
 from llm_core.evaluation.evaluate import evaluate
 from llm_core.evaluation.scores import read_scores
+from llm_core.model.lora import lora_layers
 from llm_core.training.export import load_model, open_predictor, save_model
 from llm_core.training.fitting import Fitted
 from llm_core.training.objectives import objective_for
@@ -93,6 +94,16 @@ def test_a_reader_ships_with_its_threshold(reader: Recipe, base_dir: Path, data_
     answers = open_predictor(report.model_dir, base_dir)(rows)
     assert all(answer in row["context"] for answer, row in zip(answers, rows, strict=True))
     assert "openly licensed" in (report.model_dir / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_adapter_ships_with_the_rank_of_its_recipe(classifier: Recipe, base_dir: Path, tmp_path: Path) -> None:
+    recipe = _changed(classifier, "tuning", rank=4, ship_rank=3)
+    objective = objective_for(recipe, open_tokenizer(base_dir))
+    model = trainable(objective, from_base(objective, base_dir, seed=13))
+    fitted = Fitted(model, objective, base_dir, tmp_path, seed=13, steps=1, tokens=1, seconds=0.0, results=())
+    save_model(recipe, fitted, base_dir, tmp_path)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["r"] == 3
+    assert {len(layer.lora_a) for layer in lora_layers(load_model(tmp_path, base_dir)).values()} == {3}
 
 
 @pytest.mark.parametrize("kind", ["lora", "full"])

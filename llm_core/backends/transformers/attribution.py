@@ -134,7 +134,8 @@ def in_float32(model: Any) -> Any:
 def _exact(tensor: torch.Tensor) -> torch.Tensor:
     if not tensor.is_floating_point() or tensor.dtype == torch.float32:
         return tensor
-    exact = tensor.detach().float()
+    plain = tensor.detach().to_dense() if tensor.is_mkldnn else tensor.detach()  # packed; see `packed_layers`
+    exact = plain.float()
     return nn.Parameter(exact, requires_grad=False) if isinstance(tensor, nn.Parameter) else exact
 
 

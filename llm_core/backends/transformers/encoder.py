@@ -34,17 +34,14 @@ from llm_core.backends.transformers.adapters import ignores_token_types, is_adap
 from llm_core.backends.transformers.attribution import Gradients
 from llm_core.backends.transformers.calibration import Calibration, read_calibration
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading, read_json
+from llm_core.backends.transformers.packed_layers import pack
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.backends.transformers.tensor_pool import POOL
-from llm_core.backends.transformers.token_batches import (
-    ACCELERATOR_BATCH_TOKENS,
-    CPU_BATCH_TOKENS,
-    TokenRow,
-    batches_by_length,
-    padded,
-)
+from llm_core.backends.transformers.threads import batches_for, computed
+from llm_core.backends.transformers.token_batches import TokenRow, padded
 from llm_core.catalog import LABELLED_HEADS, ModelSpec
 from llm_core.errors import WeightsError
+from llm_core.hardware import return_freed_memory
 from llm_core.types import CancelToken
 
 Array = NDArray[np.float32]
@@ -91,8 +88,11 @@ def open_encoder(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
     with loading(spec.id):
         model = _load_model(spec, files)
         model = _cast(model, dtype or inference_dtype(device))
+        pack(model, device)
         tokenizer = _load_tokenizer(spec, files)
-        return kinds[spec.head](spec, model, tokenizer, device, files.directory)
+        opened = kinds[spec.head](spec, model, tokenizer, device, files.directory)
+    return_freed_memory()  # of the weights in float32
+    return opened
 
 
 def _load_model(spec: ModelSpec, files: ModelFiles) -> Any:
@@ -183,7 +183,6 @@ class EncoderModel:
         self.calibration: Calibration = read_calibration(directory)
         self.max_tokens = min(spec.context_length, _positions(model.config))
         self._tokenizer = tokenizer
-        self._batch_tokens = CPU_BATCH_TOKENS if device == "cpu" else ACCELERATOR_BATCH_TOKENS
         self._holding = POOL.adopt(model, device)
         self._model: Any = model
         self._with_types = "token_type_ids" in tokenizer.model_input_names
@@ -204,14 +203,20 @@ class EncoderModel:
 
     def run(self, rows: Sequence[TokenRow], cancel: CancelToken) -> list[Array]:
         """The result of each row, in order; stops between batches when cancelled."""
-        results: list[Array] = [np.empty(0, np.float32)] * len(rows)
-        for indices in batches_by_length([len(row.input_ids) for row in rows], self._batch_tokens):
+        lengths = [len(row.input_ids) for row in rows]
+        batches = batches_for(lengths, self.device)
+
+        def compute(indices: list[int]) -> Array:
             cancel.check()
             arrays = padded([rows[index] for index in indices], self._tokenizer.pad_token_id or 0)
             with computing(self.spec.id), torch.inference_mode():
                 batch = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
-                computed = self.compute(batch).float().cpu().numpy()
-            for index, result in zip(indices, computed, strict=True):
+                found: Array = self.compute(batch).float().cpu().numpy()
+            return found
+
+        results: list[Array] = [np.empty(0, np.float32)] * len(rows)
+        for indices, found in zip(batches, computed(compute, batches, sum(lengths), self.device), strict=True):
+            for index, result in zip(indices, found, strict=True):
                 results[index] = result
         cancel.check()
         return results

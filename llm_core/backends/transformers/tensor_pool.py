@@ -18,7 +18,7 @@ from torch import nn
 MIN_SHARED_BYTES = 1 << 12
 """Smaller tensors are not worth their digest."""
 
-_Key = tuple[bytes, torch.dtype, torch.Size, str]
+_Key = tuple[bytes, torch.dtype, torch.layout, torch.Size, str]
 
 
 @dataclass
@@ -76,7 +76,7 @@ class TensorPool:
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
-                entry = _Entry(nn.Parameter(parameter.detach().to(key[3]), requires_grad=False))
+                entry = _Entry(nn.Parameter(parameter.detach().to(key[-1]), requires_grad=False))
                 self._entries[key] = entry
             entry.holders += 1
             return entry.tensor
@@ -108,8 +108,9 @@ class Holding:
 
 
 def _key(parameter: nn.Parameter, device: str) -> _Key:
-    content = parameter.detach().cpu().contiguous().view(torch.uint8).numpy()
-    return hashlib.sha256(content.data).digest(), parameter.dtype, parameter.shape, device
+    plain = parameter.detach().to_dense() if parameter.is_mkldnn else parameter.detach()
+    content = plain.cpu().contiguous().view(torch.uint8).numpy()
+    return hashlib.sha256(content.data).digest(), parameter.dtype, parameter.layout, parameter.shape, device
 
 
 POOL = TensorPool()

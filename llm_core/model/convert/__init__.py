@@ -2,5 +2,6 @@
 
 hub     load(directory, head, …) → model       save(model, directory)
 peft    load(model, directory)                 save(model, directory)      low_rank(before, after, rank)
+                                                                           shorten(model, rank)
 configs, names   what the Hub calls our fields and our modules
 """

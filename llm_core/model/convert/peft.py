@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from llm_core.errors import WeightsError
 from llm_core.files import replacing, write_json
@@ -134,11 +134,36 @@ def low_rank(before: Model, after: Model, rank: int, targets: str = TARGETS) -> 
     whole = trained_whole(before)
     before.load_state_dict({n: t for n, t in after.state_dict().items() if n.startswith(whole)}, strict=False)
     for name, layer in lora_layers(before).items():
-        change = after.get_submodule(name).get_parameter("weight").double() - layer.weight.double()
-        up, values, down = torch.linalg.svd(change, full_matrices=False)
-        root = values[:rank].sqrt()
-        layer.lora_a[: len(root)] = root[:, None] * down[:rank]
-        layer.lora_b[:, : len(root)] = up[:, :rank] * root
+        down, up = _factors(after.get_submodule(name).get_parameter("weight").double() - layer.weight.double(), rank)
+        layer.lora_a[: len(down)] = down
+        layer.lora_b[:, : len(down)] = up
+
+
+@torch.no_grad()
+def shorten(model: Model, rank: int) -> None:
+    """Replaces each layer's adapter by its best approximation of a smaller rank, in place; see `low_rank`.
+
+    Args:
+        model: With adapters that are not merged.
+        rank: At most that of the adapters; their `alpha` becomes the same.
+
+    Raises:
+        WeightsError: It is larger.
+    """
+    for name, layer in lora_layers(model).items():
+        if rank > len(layer.lora_a):
+            raise WeightsError(f"{name}: an adapter of rank {len(layer.lora_a)} cannot be shortened to {rank}")
+        change = layer.lora_b.double() @ layer.lora_a.double() * (layer.alpha / len(layer.lora_a))
+        down, up = _factors(change, rank)
+        layer.lora_a, layer.lora_b = nn.Parameter(down.to(layer.lora_a)), nn.Parameter(up.to(layer.lora_b))
+        layer.alpha = rank
+
+
+def _factors(change: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """A (r, in) and B (out, r) whose product is nearest to `change`."""
+    up, values, down = torch.linalg.svd(change, full_matrices=False)
+    root = values[:rank].sqrt()
+    return root[:, None] * down[:rank], up[:, :rank] * root
 
 
 def _read(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
