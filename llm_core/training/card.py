@@ -190,11 +190,14 @@ def _vocabulary(recipe: Recipe) -> str:
 
 def _tuning(recipe: Recipe) -> str:
     tuning = recipe.tuning
+    table = " and the token embeddings" if tuning.embeddings else ""
     if tuning.kind == "lora":
         shipped = "" if tuning.ship == "adapter" else ", merged into the base"
-        return f"LoRA of rank {tuning.rank} on every linear layer{shipped}"
+        return f"LoRA of rank {tuning.rank} on every linear layer{table}{shipped}"
     if tuning.ship == "adapter":
-        return f"full fine-tuning of the linear layers, shipped as its best approximation of rank {tuning.rank}"
+        polish = f" and trained on for {tuning.polish.max_steps:,} steps" if tuning.polish else ""
+        shipped = f"shipped as its best approximation of rank {tuning.rank}{polish}"
+        return f"full fine-tuning of the linear layers{table}, {shipped}"
     if tuning.kind == "partial":
         return f"fine-tuning of {f'the top {tuning.top_blocks}' if tuning.top_blocks else 'some'} blocks and the head"
     return "full fine-tuning" if tuning.kind == "full" else "a linear probe: the head alone is trained"

@@ -33,7 +33,7 @@ from llm_core.model.lora import lora_layers, merge
 from llm_core.training.fitting import Fitted
 from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor
 from llm_core.training.recipe import Recipe
-from llm_core.training.tuning import from_base
+from llm_core.training.tuning import approximated, from_base
 from llm_core.training.vocabulary import open_tokenizer
 
 TOKENIZER_FILES = (
@@ -107,8 +107,7 @@ def _save_converted(whole: Path, output_dir: Path) -> None:
 def _save_adapter(recipe: Recipe, fitted: Fitted, base_dir: Path, output_dir: Path, dtype: torch.dtype) -> None:
     tuned = fitted.model
     if not lora_layers(tuned):
-        tuned = from_base(fitted.objective, base_dir, fitted.seed)
-        peft.low_rank(tuned, fitted.model, recipe.tuning.rank)
+        tuned = approximated(fitted.objective, from_base(fitted.objective, base_dir, fitted.seed), tuned)
     peft.save(tuned, output_dir, base=str(recipe.base), dtype=dtype)
     settings = to_hub_config(fitted.model.config, hub.HEADS[type(fitted.model)], recipe.labels)
     write_json(output_dir / "config.json", settings)
