@@ -87,6 +87,7 @@ def test_a_whole_model_ships_and_is_trained_on(
 def test_an_approximation_is_polished(classifier: Recipe, base_dir: Path, data_dir: Path, tmp_path: Path) -> None:
     content = {**classifier.model_dump(exclude_unset=True), "dtype": "float8_e4m3fn"}
     content["optim"] = {**content["optim"], "epochs": 0.5, "learning_rate": 2e-3}
+    content["data"] = [{"name": "films", "licence": "commercial use needs permission"}]
     tuning = {"kind": "full", "ship": "adapter", "rank": 2, "embeddings": True, "hidden_dropout": 0.0}
     rows, losses = load_rows("films", "train", data_dir), {}
     for name, polish in {
@@ -106,6 +107,8 @@ def test_an_approximation_is_polished(classifier: Recipe, base_dir: Path, data_d
     assert losses["polished"] < 0.8 * losses["plain"]
     card = (tmp_path / "polished" / "README.md").read_text(encoding="utf-8")
     assert "and the token embeddings, shipped as its best approximation of rank 2 and trained on for 24 steps" in card
+    top = card.partition("## Scores")[0]
+    assert "asks for permission: `films` (commercial use needs permission)" in top
 
 
 @pytest.mark.parametrize(
