@@ -43,6 +43,13 @@ EXAMPLES = {
         "",
         "The central bank left interest rates unchanged on Thursday, and shares in Frankfurt closed slightly higher.",
     ),
+    "Chinese news": (
+        READY,
+        DEFAULT_LABEL_SET,
+        "",
+        "",
+        "女排三比零横扫对手，提前一轮锁定小组第一",
+    ),
     "Text message": (
         READY,
         "spam",
@@ -149,8 +156,9 @@ def build(ctx: DemoContext) -> None:
 
 
 def ready_sets(ctx: DemoContext) -> list[str]:
-    """Names of the ready label sets; the default one also when no model for it is there yet."""
-    return list(dict.fromkeys([DEFAULT_LABEL_SET, *label_sets(ctx.catalog)]))
+    """Names of the ready label sets, news topics once; these also when no model for them is there yet."""
+    others = [name for name in label_sets(ctx.catalog) if name not in DEFAULT_LABEL_SETS]
+    return [DEFAULT_LABEL_SET, *others]
 
 
 def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...]:
@@ -158,7 +166,8 @@ def serving(ctx: DemoContext, mode: str, label_set: str) -> tuple[ModelSpec, ...
     the visitor's own."""
     specs = ctx.catalog.for_task(TASK.name) if mode != OWN_MODEL else ()
     if mode == READY:
-        return tuple(spec for spec in specs if spec.label_set == label_set)
+        names = DEFAULT_LABEL_SETS if label_set == DEFAULT_LABEL_SET else (label_set,)
+        return tuple(spec for spec in specs if spec.label_set in names)
     heads = OWN_LABEL_HEADS if mode == OWN_LABELS else ("embedding",)
     return tuple(spec for spec in specs if spec.head in heads)
 

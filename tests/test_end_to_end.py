@@ -55,8 +55,11 @@ def test_topics_spam_own_labels_and_own_examples(engine: Engine, tmp_path: Path)
             "text": "My parcel arrived broken and I want my money back.",
             "labels": ["refund request", "praise", "weather"],
         },
+        {"text": "国足一球小胜晋级亚洲杯八强"},
+        {"text": "北京二手房成交量环比下降", "label_set": "ag_news"},
     )
-    assert [answer["label"] for answer in answers] == ["Sports", "Plant", "spam", "refund request"]
+    expected = ["Sports", "Plant", "spam", "refund request", "sports", "realty"]
+    assert [answer["label"] for answer in answers] == expected
     for answer in answers:
         assert fields_of(answer) == {"label", "scores"}
         check_scores(answer)

@@ -31,7 +31,7 @@ from llm_core.tasks.sentences import Range, split_windows, units
 from llm_core.tasks.zero_shot import label_sentences, label_statements, softmax, zero_shot_probabilities
 
 DEFAULT_LABEL_SETS = ("ag_news", "thucnews")
-"""News topics: the first that a model of the text's language has."""
+"""News topics, of one language each: whichever is asked for, that of the text's language answers."""
 OWN_LABEL_HEADS = ("entailment", "embedding")
 """Of models that give labels nobody trained them for."""
 OWN_LABEL_SET = "own"
@@ -66,7 +66,7 @@ class ClassifyRequest(Request):
     labels: Labels | None = None
     """Own labels."""
     label_set: str | None = None
-    """Name of a ready label set."""
+    """Name of a ready label set; news topics are those of the text's language."""
     examples: Examples | None = None
     """Own (text, label) pairs, at least one for each of at least two labels."""
 
@@ -159,14 +159,19 @@ def _with_head(catalog: Catalog, *heads: str) -> tuple[ModelSpec, ...]:
 def _fine_tuned(catalog: Catalog, label_set: str | None) -> tuple[ModelSpec, ...]:
     known = label_sets(catalog)
     if label_set is None:
-        return tuple(spec for name in DEFAULT_LABEL_SETS for spec in catalog.for_task("classify", name))
+        return _news(catalog, DEFAULT_LABEL_SETS[0])
     if label_set == OWN_LABEL_SET and label_set not in known:
         raise InputError("label_set", "needs a model of your own, and there is none (any more): train one first")
     if known and label_set not in known:
         close = difflib.get_close_matches(label_set.lower(), known, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise InputError("label_set", f"must be one of {', '.join(known)}{hint}", label_set)
-    return catalog.for_task("classify", label_set)
+    return _news(catalog, label_set) if label_set in DEFAULT_LABEL_SETS else catalog.for_task("classify", label_set)
+
+
+def _news(catalog: Catalog, first: str) -> tuple[ModelSpec, ...]:
+    names = dict.fromkeys((first, *DEFAULT_LABEL_SETS))
+    return tuple(spec for name in names for spec in catalog.for_task("classify", name))
 
 
 def _fine_tuned_results(

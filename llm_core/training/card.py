@@ -22,7 +22,7 @@ language: [{languages}]
 # {name}
 
 {title}.
-
+{warning}
 {facts}
 
 ## Scores
@@ -49,6 +49,8 @@ _NOTE = (
     "**Some of this data is for research or non-commercial use only, or has no formal licence. Treat the model as a "
     "research and demonstration artefact; for commercial use, train it again on data that you may use.**"
 )
+_NOT_FREE = ("non-commercial", "permission")
+_WARNING = "**Learnt from data whose licence does not allow commercial use, or asks for permission: {sets}.**"
 _OPEN = "All of this data is openly licensed; attribution and share-alike terms apply as named above."
 _CALIBRATION = {
     "classification": (
@@ -127,6 +129,7 @@ def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
         name=recipe.name,
         title=recipe.title.rstrip("."),
         languages=", ".join(recipe.languages),
+        warning=_warning(recipe),
         facts="\n".join(f"- **{key}**: {value}" for key, value in _facts(recipe, run)),
         measured="Measured on the shipped files." if scores else "None were measured.",
         scores="\n".join(_score_line(score) for score in scores),
@@ -140,6 +143,13 @@ def model_card(recipe: Recipe, scores: Sequence[Score], run: Run) -> str:
         outputs=_outputs(run),
         limits=recipe.limits.strip() or "A demonstration; not meant for use.",
     )
+
+
+def _warning(recipe: Recipe) -> str:
+    """A line for the card's top; empty where the data may be used for everything or is said to be for research."""
+    closed = [part for part in recipe.data if any(word in part.licence.lower() for word in _NOT_FREE)]
+    sets = "; ".join(dict.fromkeys(f"`{part.name}` ({part.licence})" for part in closed))
+    return f"\n{_WARNING.format(sets=sets)}\n" if closed else ""
 
 
 _LIBRARIES = {"adapter": "peft", "ctranslate2": "ctranslate2", "gguf": "llama.cpp", "model": "transformers"}
@@ -190,13 +200,16 @@ def _vocabulary(recipe: Recipe) -> str:
 
 def _tuning(recipe: Recipe) -> str:
     tuning = recipe.tuning
+    table = " and the token embeddings" if tuning.embeddings else ""
     if tuning.kind == "lora":
         shipped = "" if tuning.ship == "adapter" else ", merged into the base"
         if tuning.ship_rank is not None:
             shipped = f", shipped as its best approximation of rank {tuning.ship_rank}"
-        return f"LoRA of rank {tuning.rank} on every linear layer{shipped}"
+        return f"LoRA of rank {tuning.rank} on every linear layer{table}{shipped}"
     if tuning.ship == "adapter":
-        return f"full fine-tuning of the linear layers, shipped as its best approximation of rank {tuning.rank}"
+        polish = f" and trained on for {tuning.polish.max_steps:,} steps" if tuning.polish else ""
+        shipped = f"shipped as its best approximation of rank {tuning.rank}{polish}"
+        return f"full fine-tuning of the linear layers{table}, {shipped}"
     if tuning.kind == "partial":
         return f"fine-tuning of {f'the top {tuning.top_blocks}' if tuning.top_blocks else 'some'} blocks and the head"
     return "full fine-tuning" if tuning.kind == "full" else "a linear probe: the head alone is trained"

@@ -34,7 +34,7 @@ from llm_core.model.lora import lora_layers, merge
 from llm_core.training.fitting import Fitted
 from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor
 from llm_core.training.recipe import Recipe
-from llm_core.training.tuning import from_base
+from llm_core.training.tuning import approximated, from_base
 from llm_core.training.vocabulary import open_tokenizer
 
 TOKENIZER_FILES = (
@@ -108,8 +108,7 @@ def _save_converted(whole: Path, output_dir: Path) -> None:
 def _save_adapter(recipe: Recipe, fitted: Fitted, base_dir: Path, output_dir: Path, dtype: torch.dtype) -> None:
     tuned = fitted.model
     if not lora_layers(tuned):
-        tuned = from_base(fitted.objective, base_dir, fitted.seed)
-        peft.low_rank(tuned, fitted.model, recipe.tuning.rank)
+        tuned = approximated(fitted.objective, from_base(fitted.objective, base_dir, fitted.seed), tuned)
     elif recipe.tuning.ship_rank is not None:
         peft.shorten(tuned, recipe.tuning.ship_rank)
     peft.save(tuned, output_dir, base=str(recipe.base), dtype=dtype)

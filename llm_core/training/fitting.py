@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ from llm_core.training.recipe import Recipe
 from llm_core.training.run_folder import describe
 from llm_core.training.schedule import UNKNOWN_LAST, Plan
 from llm_core.training.trainer import CoreTrainer, arguments, process_count, steps_per_epoch
-from llm_core.training.tuning import fresh, from_base, trainable
+from llm_core.training.tuning import approximated, fresh, from_base, trainable
 from llm_core.training.vocabulary import open_tokenizer, vocabulary
 
 PLAN = "plan.json"
+POLISH = "polish"
+"""Folder within the run folder; see `Tuning.polish`."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Fit:
         at_most: The budget only ends a run that would take longer; the recipe's number of steps is kept otherwise.
         in_memory: Keep features in memory instead of on disk; for a few rows.
         watchers: Told of each step, too.
+        tuned: Train the adapter that approximates this fully fine-tuned model; see `Tuning.polish`.
     """
 
     recipe: Recipe
@@ -78,9 +81,10 @@ class Fit:
     at_most: bool = False
     in_memory: bool = False
     watchers: tuple[TrainerCallback, ...] = ()
+    tuned: Model | None = None
 
     def run(self) -> Fitted:
-        """Trains once for each seed and gives the best.
+        """Trains once for each seed and gives the best, polished where the recipe says so.
 
         Raises:
             InputError: A row is malformed, or the recipe does not fit the base.
@@ -88,6 +92,10 @@ class Fit:
         """
         torch.set_float32_matmul_precision("medium")
         self.folder.mkdir(parents=True, exist_ok=True)
+        best = self._best()
+        return best if self.recipe.tuning.polish is None else self._polished(best)
+
+    def _best(self) -> Fitted:
         seeds = self.recipe.optim.seeds
         if len(seeds) == 1:
             return self._once(seeds[0], self.folder)[0]
@@ -95,6 +103,12 @@ class Fit:
         results = tuple(result for _, result in found)
         best = results.index(max(results) if self.recipe.optim.metric == "accuracy" else min(results))
         return Fitted(**{**vars(found[best][0]), "results": results})
+
+    def _polished(self, fitted: Fitted) -> Fitted:
+        recipe, folder = self.recipe.polishing(fitted.seed), self.folder / POLISH
+        done = replace(self, recipe=recipe, folder=folder, budget_minutes=None, tuned=fitted.model).run()
+        sums = {name: getattr(fitted, name) + getattr(done, name) for name in ("steps", "tokens", "seconds")}
+        return replace(fitted, model=done.model, **sums)
 
     def _once(self, seed: int, folder: Path) -> tuple[Fitted, float]:
         args = arguments(self.recipe, folder, seed)
@@ -156,7 +170,7 @@ class Fit:
 
     def _model(self, objective: Objective, seed: int) -> Model:
         model = fresh(objective, seed) if self.base_dir is None else from_base(objective, self.base_dir, seed)
-        model = trainable(objective, model)
+        model = trainable(objective, model) if self.tuned is None else approximated(objective, model, self.tuned)
         fused, optim = self.recipe.optim.fused_attention, self.recipe.optim
         model.use_fused_attention(torch.cuda.is_available() if fused is None else fused)
         for stack in (model.transformer.encoder, model.transformer.decoder):

@@ -75,8 +75,8 @@ class Recipe(Part):
     """Only rows whose `source` is among these; empty: all."""
     threshold_loss: Share = 1.0
     """QA: how much of the answerable rows' F1 the no-answer threshold may cost; less favours answering."""
-    dtype: Annotated[str, Field(pattern="^(float32|float16|bfloat16)$")] = "float16"
-    """Of the weights that ship."""
+    dtype: Annotated[str, Field(pattern="^(float32|float16|bfloat16|float8_e4m3fn)$")] = "float16"
+    """Of the weights that ship; float8 (arXiv:2209.05433) is for adapters."""
     limits: str = ""
     """What the model is not good for; a paragraph of the card."""
 
@@ -84,6 +84,15 @@ class Recipe(Part):
     def tagged(self) -> bool:
         """seq2seq: whether texts begin with a tag of the target language: when there are several to choose from."""
         return len({pair.partition("-")[2] for part in self.data for pair in part.directions}) > 1
+
+    def polishing(self, seed: int) -> Recipe:
+        """The recipe of the second training, of the model that `seed` gave; see `Tuning.polish`."""
+        assert self.tuning.polish is not None, "there is none"
+        content = self.model_dump(mode="json", exclude_unset=True)
+        content["tuning"] |= {"kind": "lora", "alpha": self.tuning.rank}
+        content["optim"] |= {**content["tuning"].pop("polish"), "seeds": [seed]}
+        content["optim"].pop("epochs", None)
+        return Recipe.model_validate(content)
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> Recipe:
@@ -125,6 +134,10 @@ class Recipe(Part):
             raise ValueError("data.directions: seq2seq needs at least one, such as en-zh")
         if self.objective in ("classification", "question_answering") and not (self.scores and self.calibrate_on):
             raise ValueError(f"{self.objective} needs scores and calibrate_on")
+        if self.dtype == "float8_e4m3fn" and self.tuning.ship != "adapter":
+            raise ValueError("dtype: float8_e4m3fn is for adapters")
+        if self.tuning.embeddings and self.objective in _GENERATIVE:
+            raise ValueError(f"tuning.embeddings: {self.objective} makes its output of them")
         if self.objective not in ("masked_lm", "causal_lm") and any(part.distinct for part in self.data):
             raise ValueError("data.distinct: is for masked_lm and causal_lm")
         return self

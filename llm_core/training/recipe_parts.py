@@ -125,6 +125,14 @@ class Infilling(Part):
     """Special tokens before the prefix, the middle and the suffix; a base that has none of its own lends others."""
 
 
+class Polish(Part):
+    """A second training, of the adapter that approximates a fully fine-tuned model: what it lost comes back."""
+
+    max_steps: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    """At its peak."""
+
+
 class Tuning(Part):
     """Which weights move."""
 
@@ -140,11 +148,16 @@ class Tuning(Part):
     ship_rank: Count | None = None
     """lora: what is trained with `rank` ships as its best approximation of this smaller rank."""
     lora_dropout: Share = 0.0
+    embeddings: bool = False
+    """An adapter changes the table of tokens, too: of an encoder with a task's head."""
     hidden_dropout: Share = 0.1
     """Dropout on the base model's hidden states while training."""
     ship: Literal["model", "adapter", "ctranslate2", "gguf"] = "model"
     """What is written: the whole model; an adapter: LoRA's own, or the best low-rank approximation of the change; or
     seq2seq: the whole model converted to CTranslate2, in int8; causal_lm: to GGUF in 8 bits (q8_0), for llama.cpp."""
+
+    polish: Polish | None = None
+    """full, shipped as an adapter: train the approximation further."""
 
     @model_validator(mode="before")
     @classmethod
@@ -163,6 +176,10 @@ class Tuning(Part):
             raise ValueError("ship_rank: is for kind lora that ships as an adapter")
         if self.ship_rank is not None and self.ship_rank > self.rank:
             raise ValueError("ship_rank: must not exceed rank")
+        if self.polish is not None and (self.kind, self.ship) != ("full", "adapter"):
+            raise ValueError("polish: is for kind full that ships as an adapter")
+        if self.embeddings and self.ship != "adapter":
+            raise ValueError("embeddings: is for adapters; what else ships has its table whole")
         return self
 
 

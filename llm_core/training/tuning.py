@@ -1,9 +1,10 @@
 """The model that is trained: from scratch or from a base, and which of its weights move.
 
-- full: all of them, embeddings included when the whole model ships; a change that ships as an adapter can only be in
-  linear layers, so only those move then;
+- full: all of them when the whole model ships; a change that ships as an adapter can only be in linear layers, and in
+  the embeddings where the recipe says so, so only those move then;
 - partial: the chosen blocks and what stands behind the last of them;
-- lora: low-rank adapters on every linear layer of the blocks (arXiv:2106.09685), and the head;
+- lora: low-rank adapters on every linear layer of the blocks (arXiv:2106.09685), on the embeddings where the recipe
+  says so, and the head;
 - linear_probe: the head alone.
 """
 
@@ -16,10 +17,10 @@ from typing import Any
 import torch
 
 from llm_core.errors import InputError
-from llm_core.model.convert import hub
+from llm_core.model.convert import hub, peft
 from llm_core.model.heads import Model
+from llm_core.model.lora import EMBEDDINGS, TARGETS, add_lora, trained_whole
 from llm_core.model.lora import HEADS as TASK_HEADS
-from llm_core.model.lora import TARGETS, add_lora, trained_whole
 from llm_core.training.objectives import Objective
 
 HEADS = (*TASK_HEADS, "pooler", "transform", "transform_norm", "output", "output_bias")
@@ -76,10 +77,11 @@ def trainable(objective: Objective, model: Model) -> Model:
     """
     tuning = objective.recipe.tuning
     if tuning.kind == "lora":
-        add_lora(model, tuning.rank, tuning.alpha, tuning.lora_dropout)
+        add_lora(model, tuning.rank, tuning.alpha, tuning.lora_dropout, adapted(objective))
     elif tuning.kind == "full":
         if tuning.ship == "adapter":
-            _only(model, lambda name: name.startswith(trained_whole(model)) or _is_linear_weight(name))
+            whole, targets = trained_whole(model), adapted(objective)
+            _only(model, lambda name: name.startswith(whole) or _is_weight_of(targets, name))
     else:
         blocks = _chosen_blocks(objective, model) if tuning.kind == "partial" else ()
         _only(model, lambda name: name.partition(".")[0] in HEADS or name.startswith(tuple(blocks)))
@@ -91,9 +93,26 @@ def _only(model: Model, free: Any) -> None:
         parameter.requires_grad_(free(name))
 
 
-def _is_linear_weight(name: str) -> bool:
+def approximated(objective: Objective, model: Model, tuned: Model) -> Model:
+    """`model`, the base, with the adapter that approximates `tuned` best, free to move; in place.
+
+    Args:
+        objective: Whose recipe has the rank.
+        model: The base that `tuned` came from.
+        tuned: Fully fine-tuned.
+    """
+    peft.low_rank(model, tuned, objective.recipe.tuning.rank, adapted(objective))
+    return model
+
+
+def adapted(objective: Objective) -> str:
+    """Pattern of the layers that an adapter of the recipe changes."""
+    return f"{TARGETS}|{EMBEDDINGS}" if objective.recipe.tuning.embeddings else TARGETS
+
+
+def _is_weight_of(targets: str, name: str) -> bool:
     layer, _, part = name.rpartition(".")
-    return part == "weight" and "norm" not in layer and re.fullmatch(TARGETS, layer) is not None
+    return part == "weight" and "norm" not in layer and re.fullmatch(targets, layer) is not None
 
 
 def _chosen_blocks(objective: Objective, model: Model) -> tuple[str, ...]:

@@ -21,6 +21,24 @@ def test_ready_labels_are_chinese_for_a_chinese_visitor(browser: Browser, site: 
         expect(page.locator("#sentiment-dial .told")).to_contain_text("负面")
 
 
+def test_news_topics_are_those_of_the_texts_language(browser: Browser, site: str) -> None:
+    with visitor(browser, site, locale="zh-CN") as page:
+        bench = open_tab(page, "classify")
+        text = bench.get_by_label("文本", exact=True)
+        for written, topic, model in (
+            ("女排三比零横扫对手，提前一轮锁定小组第一", "体育", "新闻主题（THUCNews）"),
+            ("The striker scored twice as the home team won the cup final.", "体育", "新闻主题（AG News）"),
+            ("新盘开盘均价每平米两万元，三居室热销", "房产", "新闻主题（THUCNews）"),
+        ):
+            text.fill(written)
+            run(page, "classify")
+            expect(bench.locator(".labels .name").first).to_have_text(topic, timeout=ANSWER_MS)
+            expect(page.locator("#classify-status")).to_contain_text(model)
+        expect(page.locator("#classify-dial .told")).to_contain_text("房产")
+        page.locator("#classify-explain").click()
+        expect(page.locator("#classify-explained")).to_contain_text("房产", timeout=ANSWER_MS)
+
+
 def test_labels_of_ones_own_stay_as_written(browser: Browser, site: str) -> None:
     with visitor(browser, site, locale="zh-CN") as page:
         bench = open_tab(page, "classify")

@@ -12,7 +12,17 @@ from torch import Tensor, nn
 
 from llm_core.errors import WeightsError
 from llm_core.model.convert import hub
-from llm_core.model.lora import LoraLinear, adapter_state, add_lora, lora_layers, merge, unmerge
+from llm_core.model.lora import (
+    EMBEDDINGS,
+    TARGETS,
+    LoraEmbedding,
+    LoraLinear,
+    adapter_state,
+    add_lora,
+    lora_layers,
+    merge,
+    unmerge,
+)
 from tests.model.twins import batch
 
 Pair = Callable[[str], tuple[Any, Any]]
@@ -22,6 +32,7 @@ def perturb(model: nn.Module) -> None:
     """As if the adapter had been trained."""
     with torch.no_grad():
         for layer in lora_layers(model).values():
+            layer.lora_a.normal_(std=0.2)
             layer.lora_b.normal_(std=0.1)
 
 
@@ -51,6 +62,21 @@ class TestLayer:
         layer = LoraLinear(nn.Linear(6, 5, bias=False).eval().to(torch.bfloat16), rank=2, alpha=2.0)
         assert not layer.training and layer.bias is None
         assert layer.lora_a.dtype == layer.lora_b.dtype == torch.bfloat16
+
+
+class TestTable:
+    def test_formula(self) -> None:
+        plain, ids = nn.Embedding(7, 5), torch.tensor([[3, 1], [0, 6]])
+        table = LoraEmbedding(plain, rank=2, alpha=3.0)
+        torch.testing.assert_close(table(ids), plain(ids))
+        nn.init.normal_(table.lora_a)
+        torch.testing.assert_close(table(ids), plain(ids) + 1.5 * (table.lora_b @ table.lora_a).T[ids])
+
+    def test_learns_what_single_tokens_need(self) -> None:
+        table, ids = LoraEmbedding(nn.Embedding(7, 5), rank=2, alpha=2.0), torch.tensor([2, 4])
+        table(ids).square().sum().backward()
+        assert table.lora_a.grad is not None and table.lora_a.grad[:, [2, 4]].abs().min() > 0
+        assert not table.lora_a.grad[:, [0, 1, 3, 5, 6]].any()
 
 
 class TestModel:
@@ -89,8 +115,20 @@ class TestModel:
         model, _ = adapted(pair, "llama", targets=r".*\.(query|value)")
         assert {name.rpartition(".")[2] for name in lora_layers(model)} == {"query", "value"}
 
+    def test_embeddings_too(self, pair: Pair) -> None:
+        model, inputs = adapted(pair, "bert-sequence", targets=f"{TARGETS}|{EMBEDDINGS}")
+        assert isinstance(lora_layers(model)["transformer.embeddings.tokens"], LoraEmbedding)
+        model(**inputs).square().mean().backward()
+        assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters() if parameter.requires_grad)
+
+    @pytest.mark.parametrize("name", ["bert-masked-lm", "llama", "llama-untied"])
+    def test_embeddings_that_are_the_output_stay(self, pair: Pair, name: str) -> None:
+        _, model = pair(name)
+        with pytest.raises(ValueError, match="output is made of its embeddings"):
+            add_lora(model, rank=4, alpha=8, targets=EMBEDDINGS)
+
     @pytest.mark.parametrize("targets", ["nowhere", r".*norm"])
-    def test_targets_that_match_no_linear_layer(self, pair: Pair, targets: str) -> None:
+    def test_targets_that_match_no_layer_of_weights(self, pair: Pair, targets: str) -> None:
         _, model = pair("llama")
         with pytest.raises(ValueError, match=rf"targets \({targets.replace('*', '[*]')}\) must match linear layers"):
             add_lora(model, rank=4, alpha=8, targets=targets)
@@ -102,9 +140,17 @@ class TestModel:
 
 
 class TestMerging:
-    @pytest.mark.parametrize("name", ["bert-sequence", "llama", "marian"])
-    def test_merged_as_apart_and_back_bit_by_bit(self, pair: Pair, name: str) -> None:
-        model, inputs = adapted(pair, name)
+    @pytest.mark.parametrize(
+        ("name", "targets"),
+        [
+            ("bert-sequence", TARGETS),
+            ("bert-token", f"{TARGETS}|{EMBEDDINGS}"),
+            ("llama", TARGETS),
+            ("marian", TARGETS),
+        ],
+    )
+    def test_merged_as_apart_and_back_bit_by_bit(self, pair: Pair, name: str, targets: str) -> None:
+        model, inputs = adapted(pair, name, targets=targets)
         weights = {key: value.clone() for key, value in model.state_dict().items()}
         with torch.no_grad():
             apart = model(**inputs)

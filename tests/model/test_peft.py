@@ -27,7 +27,7 @@ from llm_core.errors import WeightsError
 from llm_core.model.convert import hub
 from llm_core.model.convert import peft as adapters
 from llm_core.model.heads import SequenceClassifier, SpanExtractor, TokenClassifier
-from llm_core.model.lora import add_lora, lora_layers, merge
+from llm_core.model.lora import EMBEDDINGS, TARGETS, add_lora, lora_layers, merge
 from tests.model.twins import batch, meaningful, their_logits
 
 Pair = Callable[[str], tuple[Any, Any]]
@@ -114,6 +114,51 @@ class TestRoundTrip:
         merge(again)
         with torch.no_grad():
             assert torch.equal(again(**batch(name)), ours(**batch(name)))
+
+
+class TestEmbeddings:
+    def test_ours_in_peft(self, pair: Pair, tmp_path: Path) -> None:
+        theirs, ours = pair("bert-sequence")
+        trained(ours, targets=f"{TARGETS}|{EMBEDDINGS}")
+        adapters.save(ours, tmp_path)
+        stored = load_file(tmp_path / "adapter_model.safetensors")
+        assert "base_model.model.bert.embeddings.word_embeddings.lora_embedding_A" in stored
+        assert_same(ours, with_peft(theirs, tmp_path), batch("bert-sequence"))
+
+    def test_peft_in_ours(self, pair: Pair, tmp_path: Path) -> None:
+        theirs, ours = pair("bert-token")
+        config = peft.LoraConfig(task_type="TOKEN_CLS", r=3, lora_alpha=5, target_modules=["query", "word_embeddings"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wrapped = peft.get_peft_model(deepcopy(theirs), config).eval()
+            with torch.no_grad():
+                for parameter in wrapped.parameters():
+                    if parameter.requires_grad:
+                        parameter.add_(torch.randn_like(parameter), alpha=0.1)
+            wrapped.save_pretrained(str(tmp_path), save_embedding_layers=False)
+        adapters.load(ours, tmp_path)
+        merge(ours)
+        assert_same(ours, wrapped.get_base_model(), batch("bert-token"))
+
+
+class TestEightBitFloats:
+    def test_small_numbers_keep_their_digits(self, pair: Pair, tmp_path: Path) -> None:
+        """Factors as small as training leaves them, of which a plain cast would keep nothing."""
+        theirs, ours = pair("bert-sequence")
+        trained(ours, alpha=4)
+        with torch.no_grad():
+            for layer in lora_layers(ours).values():
+                layer.lora_a.mul_(0.003)
+        exact = {name: layer.change() for name, layer in lora_layers(ours).items()}
+        adapters.save(ours, tmp_path, dtype=torch.float8_e4m3fn)
+        stored = load_file(tmp_path / "adapter_model.safetensors")
+        assert {tensor.dtype for tensor in stored.values()} == {torch.float8_e4m3fn}
+        _, again = pair("bert-sequence")
+        adapters.load(again, tmp_path)
+        assert all(parameter.dtype == torch.float32 for parameter in again.parameters())
+        for name, layer in lora_layers(again).items():
+            assert (layer.change() - exact[name]).norm() < 0.06 * exact[name].norm()
+        assert_same(again, with_peft(theirs, tmp_path), batch("bert-sequence"))
 
 
 class TestChosenLayers:
@@ -241,6 +286,15 @@ class TestLowRank:
                 torch.linalg.svdvals(change)[5:].square().sum().sqrt()
             )  # Eckart & Young: no rank-5 matrix is nearer
             torch.testing.assert_close(left.norm(), beyond, rtol=1e-4, atol=1e-5)
+
+    def test_embeddings_where_they_are_wanted(self, pair: Pair) -> None:
+        before, after = self.full(pair, rank=3)
+        with torch.no_grad():
+            table = after.transformer.embeddings.tokens.weight
+            table += 0.1 * torch.randn(len(table), 3) @ torch.randn(3, table.shape[1])
+            expected = after(**batch("bert-sequence"))
+            adapters.low_rank(before, after, rank=3, targets=f"{TARGETS}|{EMBEDDINGS}")
+            torch.testing.assert_close(before(**batch("bert-sequence")), expected, rtol=1e-4, atol=1e-4)
 
     def test_rank_above_the_layer_size(self, pair: Pair) -> None:
         before, after = self.full(pair, rank=None)

@@ -90,6 +90,11 @@ def test_without_labels_the_language_picks_the_news_topics() -> None:
     catalog = Catalog({spec.id: spec for spec in (NEWS, SPAM, chinese)})
     assert [spec.id for spec in TASK.candidates(catalog, request())] == ["news"]
     assert [spec.id for spec in TASK.candidates(catalog, request(text="国足昨晚输了比赛"))] == ["news-zh"]
+    for name in ("ag_news", "thucnews"):
+        chosen = request(text="国足昨晚输了比赛", label_set=name), request(label_set=name)
+        assert [[spec.id for spec in TASK.candidates(catalog, each)] for each in chosen] == [["news-zh"], ["news"]]
+    with pytest.raises(InputError, match="text: is mostly written in Chinese characters"):
+        TASK.candidates(catalog, request(text="国足昨晚输了比赛", label_set="spam"))
 
 
 def test_label_sets_come_from_the_catalogue() -> None:

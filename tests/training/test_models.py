@@ -18,6 +18,7 @@ WEIGHTS = {"adapter": "adapter_model.safetensors", "model": "model.safetensors"}
 CONVERTED = {"ctranslate2": "model.bin", "gguf": "{name}.gguf"}
 """Read by other runtimes alone."""
 ADAPTERS = [name for name in SHIPPED if load_recipe(name).tuning.ship == "adapter"]
+FORMATS = {"float16": "F16", "bfloat16": "BF16", "float32": "F32", "float8_e4m3fn": "F8_E4M3"}
 SMALL = 4_300_000
 LIMITS = {"translate-en-zh": 24_000_000, "encoder-zh-en": 17_500_000, "poetry-zh": 10_000_000, "stories-en": 3_100_000}
 """Bytes of the directory; the others are `SMALL`."""
@@ -32,7 +33,7 @@ def test_the_model_is_small_and_in_the_recipes_format(name: str) -> None:
         return
     with safe_open(folder / WEIGHTS[recipe.tuning.ship], "pt") as weights:
         found = {weights.get_slice(key).get_dtype() for key in weights.keys()}
-    assert found == {{"float16": "F16", "bfloat16": "BF16", "float32": "F32"}[recipe.dtype]}
+    assert found == {FORMATS[recipe.dtype]}
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

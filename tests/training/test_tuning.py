@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForTokenClassification
@@ -42,6 +43,12 @@ def test_kinds_free_their_weights(classifier: Recipe, base_dir: Path) -> None:
     assert _free(_tuned(classifier, base_dir, kind="partial", blocks=[1])) == top
     linear = _free(_tuned(classifier, base_dir, kind="full", ship="adapter"))
     assert linear < everything and not any("norm" in n or "embeddings" in n or "s.0.f.bias" in n for n in linear)
+    table = _free(_tuned(classifier, base_dir, kind="full", ship="adapter", embeddings=True)) - linear
+    assert table == {"transformer.embeddings.tokens.weight"}
+    low = _free(_tuned(classifier, base_dir, kind="lora", rank=2, alpha=2, embeddings=True))
+    assert {name for name in low if "embeddings" in name} == {
+        "transformer.embeddings.tokens.lora_a", "transformer.embeddings.tokens.lora_b"
+    }  # fmt: skip
     adapter = _free(_tuned(classifier, base_dir, kind="lora", rank=2, alpha=2))
     assert all(".lora_" in name or name.startswith("classifier") for name in adapter)
 
@@ -75,6 +82,46 @@ def test_a_whole_model_ships_and_is_trained_on(
     frozen = [name for name in after if "embeddings" in name or ".blocks.0." in name]
     assert frozen and all(torch.equal(after[name], probe[name]) for name in frozen)
     assert not torch.equal(after["classifier.weight"], probe["classifier.weight"])
+
+
+def test_an_approximation_is_polished(classifier: Recipe, base_dir: Path, data_dir: Path, tmp_path: Path) -> None:
+    content = {**classifier.model_dump(exclude_unset=True), "dtype": "float8_e4m3fn"}
+    content["optim"] = {**content["optim"], "epochs": 0.5, "learning_rate": 2e-3}
+    content["data"] = [{"name": "films", "licence": "commercial use needs permission"}]
+    tuning = {"kind": "full", "ship": "adapter", "rank": 2, "embeddings": True, "hidden_dropout": 0.0}
+    rows, losses = load_rows("films", "train", data_dir), {}
+    for name, polish in {
+        "plain": {},
+        "still": {"polish": {"max_steps": 1, "learning_rate": 1e-9}},
+        "polished": {"polish": {"max_steps": 24, "learning_rate": 0.02}},
+    }.items():
+        recipe = Recipe.model_validate({**content, "tuning": {**tuning, **polish}})
+        train(
+            recipe, base_dir=base_dir, data_dir=data_dir, output_dir=tmp_path / name, work_dir=tmp_path / f"run {name}"
+        )
+        predictor: Any = open_predictor(tmp_path / name, base_dir)
+        chances = predictor.probabilities([row["text"] for row in rows])
+        right = [recipe.labels.index(row["label"]) for row in rows]
+        losses[name] = -float(np.log(chances[range(len(rows)), right]).mean())
+    assert losses["still"] == pytest.approx(losses["plain"], rel=0.05)
+    assert losses["polished"] < 0.8 * losses["plain"]
+    card = (tmp_path / "polished" / "README.md").read_text(encoding="utf-8")
+    assert "and the token embeddings, shipped as its best approximation of rank 2 and trained on for 24 steps" in card
+    top = card.partition("## Scores")[0]
+    assert "asks for permission: `films` (commercial use needs permission)" in top
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"tuning": {"kind": "lora", "polish": {"max_steps": 1, "learning_rate": 0.1}}}, "polish: is for kind full"),
+        ({"tuning": {"kind": "full", "embeddings": True}}, "embeddings: is for adapters"),
+        ({"tuning": {"kind": "full"}, "dtype": "float8_e4m3fn"}, "dtype: float8_e4m3fn is for adapters"),
+    ],
+)
+def test_options_that_do_not_belong_together(classifier: Recipe, changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        Recipe.model_validate({**classifier.model_dump(exclude_unset=True), **changes})
 
 
 def test_a_tagger_finds_the_names_and_loads_in_transformers(base_dir: Path, data_dir: Path, tmp_path: Path) -> None:

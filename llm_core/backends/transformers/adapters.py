@@ -1,4 +1,5 @@
-"""LoRA adapters merged into their base: :math:`W \\leftarrow W + (\\alpha / r) B A` (arXiv:2106.09685, eq. 3).
+"""LoRA adapters merged into their base: :math:`W \\leftarrow W + (\\alpha / r) B A` (arXiv:2106.09685, eq. 3); a table
+of embeddings, whose rows are tokens, takes the transpose.
 
 Reads what `peft` writes (``adapter_config.json``, ``adapter_model.safetensors``; heads from `modules_to_save` replace
 the base's) without importing peft, which takes seconds and is needed for training only. What cannot be merged this
@@ -8,6 +9,7 @@ way is refused, never ignored.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from llm_core.errors import WeightsError
 CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
+_PARTS = {".lora_A.weight": ".lora_B.weight", ".lora_embedding_A": ".lora_embedding_B"}
+"""Ends of the names of A and B: of linear layers, and of embeddings."""
 _CHANGES_THE_FORMULA = ("use_dora", "fan_in_fan_out", "alpha_pattern", "layer_replication", "lora_bias", "use_qalora")
 
 
@@ -61,27 +65,38 @@ def merge_adapter(model: nn.Module, directory: Path) -> frozenset[str]:
     whole = {name for name in tensors if ".lora_" not in name}
     for name in sorted(whole):
         _parameter(parameters, name, tensors[name].shape, directory).copy_(tensors[name].float())
-    for name in sorted(tensors.keys() - whole):
-        if name.endswith(".lora_A.weight"):
-            _merge(parameters, tensors, name.removesuffix(".lora_A.weight"), config, directory)
-        elif not (name.endswith(".lora_B.weight") and name.replace(".lora_B.", ".lora_A.") in tensors):
-            raise WeightsError(f"{directory.name}: {name} is not a tensor that can be merged")
+    known = {module + end for module, ends in _adapted(tensors).items() for end in ends}
+    if unknown := sorted(tensors.keys() - whole - known):
+        raise WeightsError(f"{directory.name}: {unknown[0]} is not a tensor that can be merged")
+    for module, ends in sorted(_adapted(tensors).items()):
+        _merge(parameters, tensors, module, ends, config, directory)
     return frozenset(whole)
 
 
+def _adapted(tensors: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The modules that have an A, and how the names of their A and B end."""
+    return {name.removesuffix(ends[0]): ends for name in tensors for ends in _PARTS.items() if name.endswith(ends[0])}
+
+
 def _merge(
-    parameters: dict[str, nn.Parameter], tensors: dict[str, torch.Tensor], module: str, config: Any, directory: Path
+    parameters: dict[str, nn.Parameter],
+    tensors: dict[str, torch.Tensor],
+    module: str,
+    ends: tuple[str, str],
+    config: Any,
+    directory: Path,
 ) -> None:
-    down = tensors[f"{module}.lora_A.weight"].float()  # (rank, in)
-    up = tensors.get(f"{module}.lora_B.weight")  # (out, rank)
+    down = tensors[module + ends[0]].float()  # (rank, in)
+    up = tensors.get(module + ends[1])  # (out, rank)
     if up is None:
         raise WeightsError(f"{directory.name}: {module} has lora_A but no lora_B")
     rank = down.shape[0]
     scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
     if up.shape[1] != rank:
         raise WeightsError(f"{directory.name}: {module}: rank {rank} of lora_A is not that of lora_B ({up.shape[1]})")
-    weight = _parameter(parameters, f"{module}.weight", torch.Size((up.shape[0], down.shape[1])), directory)
-    weight.add_(up.float() @ down, alpha=scale)
+    change = up.float() @ down
+    change = change.T if "embedding" in ends[0] else change
+    _parameter(parameters, f"{module}.weight", change.shape, directory).add_(change, alpha=scale)
 
 
 def _parameter(parameters: dict[str, nn.Parameter], name: str, shape: torch.Size, directory: Path) -> nn.Parameter:

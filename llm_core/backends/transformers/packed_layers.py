@@ -34,8 +34,10 @@ def pack(model: Any, device: str) -> None:
 
 
 def _can_pack() -> bool:
-    """oneDNN's packed products are there on x86-64; on ARM64 they were not tried."""
-    return bool(torch.backends.mkldnn.is_available() and torch.cpu.get_capabilities().get("avx512_bf16"))  # type: ignore[no-untyped-call]
+    """oneDNN's packed products, which torch keeps to itself, are there on x86-64; on ARM64 they were not tried."""
+    there = all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
+    able = torch.backends.mkldnn.is_available() and torch.cpu.get_capabilities().get("avx512_bf16")  # type: ignore[no-untyped-call]
+    return bool(there and able)
 
 
 class PackedEncoder(nn.Module):

@@ -8,9 +8,10 @@ PEFT's wrapper for question answering calls its base without token types; the ad
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from llm_core.model.heads import (
     SpanExtractor,
     TokenClassifier,
 )
-from llm_core.model.lora import TARGETS, adapter_state, add_lora, lora_layers, trained_whole
+from llm_core.model.lora import TARGETS, LoraEmbedding, LoraLayer, adapter_state, add_lora, lora_layers, trained_whole
 
 TASKS: Mapping[type[Model], str | None] = {
     SequenceClassifier: "SEQ_CLS",
@@ -45,6 +46,8 @@ TASKS: Mapping[type[Model], str | None] = {
 """PEFT's name for the task of each head."""
 _PREFIX = "base_model.model."
 _PARTS = {".lora_a": ".lora_A.weight", ".lora_b": ".lora_B.weight"}
+_TABLE_PARTS = {".lora_a": ".lora_embedding_A", ".lora_b": ".lora_embedding_B"}
+"""PEFT's names for the parts of an adapted layer: of linear ones, and of embeddings."""
 _REFUSED = (
     *("use_dora", "use_rslora", "use_qalora", "use_bdlora", "lora_bias", "fan_in_fan_out", "alora_invocation_tokens"),
     *("rank_pattern", "alpha_pattern", "layer_replication", "trainable_token_indices", "target_parameters"),
@@ -60,7 +63,8 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
         model: With adapters of one rank and strength, as `add_lora` makes them.
         directory: Made if missing; files of the same name are replaced.
         base: Name of the base on the Hub, or its directory, for those who load the adapter by its own name.
-        dtype: Of the weights on disk; None: as they are.
+        dtype: Of the weights on disk; None: as they are. A and B are written to 8-bit floats as large as these hold,
+            because small numbers have few digits there, and `lora_alpha` makes up for it.
 
     Raises:
         WeightsError: The model has no adapter, or adapters of several ranks or strengths.
@@ -70,26 +74,40 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
     if len(shapes) != 1:
         raise WeightsError(f"an adapter has one rank, alpha and dropout; this model has {sorted(shapes) or 'none'}")
     rank, alpha, dropout = shapes.pop()
+    growth = _growth(layers.values()) if dtype == torch.float8_e4m3fn else {}
     settings = {
         "peft_type": "LORA",
         "task_type": TASKS[type(model)],
         "base_model_name_or_path": base or None,
         "inference_mode": True,
         "r": rank,
-        "lora_alpha": alpha,
+        "lora_alpha": alpha / math.prod(growth.values()),
         "lora_dropout": dropout,
         "target_modules": _pattern(to_hub(family, name) for name in layers),
         "modules_to_save": [to_hub(family, name) for name, _ in model.named_children() if name in trained_whole(model)],
         "bias": "none",
     }
+    tables = {name for name, layer in layers.items() if isinstance(layer, LoraEmbedding)}
     state = {
-        _their_name(family, name): tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
+        _their_name(family, name, tables): (tensor.detach() * growth.get(name[-7:], 1))
+        .to("cpu", dtype or tensor.dtype)
+        .contiguous()
         for name, tensor in adapter_state(model).items()
     }
     directory.mkdir(parents=True, exist_ok=True)
     with replacing(directory / "adapter_model.safetensors") as partial:
         partial.write_bytes(to_bytes(state, metadata={"format": "pt"}))
     write_json(directory / "adapter_config.json", settings)
+
+
+def _growth(layers: Collection[LoraLayer]) -> dict[str, float]:
+    """The power of two that brings all A, and that which brings all B, just below the largest 8-bit float."""
+    largest = {
+        ".lora_a": max(float(layer.lora_a.detach().abs().max()) for layer in layers),
+        ".lora_b": max(float(layer.lora_b.detach().abs().max()) for layer in layers),
+    }
+    limit = torch.finfo(torch.float8_e4m3fn).max
+    return {part: 2.0 ** math.floor(math.log2(limit / value)) if value else 1.0 for part, value in largest.items()}
 
 
 def load(model: Model, directory: Path) -> None:
@@ -122,7 +140,7 @@ def low_rank(before: Model, after: Model, rank: int, targets: str = TARGETS) -> 
     """Puts an adapter on `before` that makes it the best approximation of `after`, fully fine-tuned from it.
 
     For each layer the truncated singular value decomposition of the change (Eckart & Young 1936). The heads are
-    copied; changes to biases, norms and embeddings are lost.
+    copied; changes to biases, norms and what `targets` leaves out are lost.
 
     Args:
         before: The base; changed in place.
@@ -134,7 +152,8 @@ def low_rank(before: Model, after: Model, rank: int, targets: str = TARGETS) -> 
     whole = trained_whole(before)
     before.load_state_dict({n: t for n, t in after.state_dict().items() if n.startswith(whole)}, strict=False)
     for name, layer in lora_layers(before).items():
-        down, up = _factors(after.get_submodule(name).get_parameter("weight").double() - layer.weight.double(), rank)
+        change = after.get_submodule(name).get_parameter("weight").double() - layer.weight.double()
+        down, up = _factors(change.T if isinstance(layer, LoraEmbedding) else change, rank)
         layer.lora_a[: len(down)] = down
         layer.lora_b[:, : len(down)] = up
 
@@ -179,14 +198,16 @@ def _read(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return settings, stored
 
 
-def _their_name(family: str, name: str) -> str:
+def _their_name(family: str, name: str, tables: Collection[str]) -> str:
     layer, part = name[:-7], name[-7:]
-    return _PREFIX + (to_hub(family, layer) + _PARTS[part] if part in _PARTS else to_hub(family, name))
+    if part not in _PARTS:
+        return _PREFIX + to_hub(family, name)
+    return _PREFIX + to_hub(family, layer) + (_TABLE_PARTS if layer in tables else _PARTS)[part]
 
 
 def _our_name(family: str, theirs: str) -> str:
     name = theirs.removeprefix(_PREFIX)
-    for ours, part in _PARTS.items():
+    for ours, part in (*_PARTS.items(), *_TABLE_PARTS.items()):
         if name.endswith(part) and (layer := from_hub(family, name.removesuffix(part))):
             return layer + ours
     if found := from_hub(family, name):

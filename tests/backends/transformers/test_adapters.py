@@ -32,7 +32,15 @@ def opened(base: Path, adapter: Path, head: str = CLASSIFIER) -> Any:
     return open_encoder(encoder_spec(head=head), ModelFiles(adapter, ModelFiles(base)), DEVICE, torch.float32)
 
 
-@pytest.mark.parametrize("options", [{}, {"use_rslora": True}, {"target_modules": ["query", "value"], "r": 2}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_rslora": True},
+        {"target_modules": ["query", "value"], "r": 2},
+        {"target_modules": ["query", "word_embeddings"], "r": 2},
+    ],
+)
 def test_classifier_equals_peft(base: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     reference = save_adapter(base, tmp_path, CLASSIFIER, **options)
     model = opened(base, tmp_path)
@@ -78,6 +86,7 @@ def test_other_adapters_are_refused(base: Path, tmp_path: Path, changes: dict[st
     ("rename", "rule"),
     [
         (("query.lora_A", "query.lora_C"), "is not a tensor that can be merged"),
+        (("key.lora_B.weight", "key.lora_D.weight"), "is not a tensor that can be merged"),
         (("layer.0.attention.self.query", "layer.7.attention.self.query"), "the base has no bert.encoder.layer.7"),
         (("classifier", "other"), "the base has no other"),
     ],
@@ -88,6 +97,14 @@ def test_tensors_that_do_not_fit(base: Path, tmp_path: Path, rename: tuple[str, 
     save_file({name.replace(*rename): tensor for name, tensor in load_file(file).items()}, file)
     with pytest.raises(WeightsError, match=rule):
         opened(base, tmp_path)
+
+
+def test_eight_bit_floats(base: Path, tmp_path: Path) -> None:
+    save_adapter(base, tmp_path, CLASSIFIER)
+    expected = opened(base, tmp_path).classify(TEXTS, CancelToken())
+    file = tmp_path / "adapter_model.safetensors"
+    save_file({name: tensor.to(torch.float8_e4m3fn) for name, tensor in load_file(file).items()}, file)
+    np.testing.assert_allclose(opened(base, tmp_path).classify(TEXTS, CancelToken()), expected, atol=0.05)
 
 
 def test_head_that_is_missing(base: Path, tmp_path: Path) -> None:
