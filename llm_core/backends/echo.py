@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -23,6 +23,8 @@ from llm_core.errors import InputError
 from llm_core.types import CancelToken, Sampling, Token
 
 _DIMENSIONS = 64
+_LOOK_SECONDS = 0.02
+"""How soon a pause notices that it is withdrawn."""
 _WORD = re.compile(r"\w+|[^\w\s]")
 _CAPITAL = re.compile(r"\b[A-Z]\w*")
 
@@ -161,9 +163,10 @@ class EchoModel(Translates):
 
 
 def _pause(seconds: float, cancel: CancelToken) -> None:
+    until = time.monotonic() + seconds
     cancel.check()
-    if seconds:
-        threading.Event().wait(seconds)
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _LOOK_SECONDS))
         cancel.check()
 
 

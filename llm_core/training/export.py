@@ -30,7 +30,7 @@ from llm_core.model.config import ModelConfig
 from llm_core.model.convert import hub, peft
 from llm_core.model.convert.configs import to_hub_config
 from llm_core.model.heads import CausalLM, Model, SequenceClassifier, TokenClassifier
-from llm_core.model.lora import lora_layers, merge
+from llm_core.model.lora import lora_layers
 from llm_core.training.fitting import Fitted
 from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor
 from llm_core.training.recipe import Recipe
@@ -68,7 +68,7 @@ def save_model(recipe: Recipe, fitted: Fitted, base_dir: Path | None, output_dir
         assert base_dir is not None, "an adapter has a base"
         _save_adapter(recipe, fitted, base_dir, output_dir, dtype)
         return
-    merge(model)
+    peft.merge(model)
     if recipe.tuning.ship in CONVERSIONS:
         whole = fitted.folder / WHOLE
         _save_whole(model, fitted.tokenizer_dir, whole, recipe, torch.float32)

@@ -20,8 +20,9 @@ from llm_core.engine import Engine
 from llm_core.errors import BackendError, DigestMismatchError, WeightsError
 from llm_core.model.config import preset
 from llm_core.model.convert import gguf, hub, peft
+from llm_core.model.convert.peft import merge
 from llm_core.model.heads import CausalLM
-from llm_core.model.lora import add_lora, lora_layers, merge
+from llm_core.model.lora import add_lora, lora_layers
 from llm_core.runtimes import LazyRuntimes
 from llm_core.settings import Settings
 from llm_core.types import CancelToken, ModelFiles, Sampling

@@ -20,8 +20,9 @@ from llm_core.backends.llama_endpoint import LlamaEndpoint
 from llm_core.errors import InputError, WeightsError
 from llm_core.model.config import ModelConfig, preset
 from llm_core.model.convert import gguf, hub, peft
+from llm_core.model.convert.peft import merge
 from llm_core.model.heads import CausalLM
-from llm_core.model.lora import add_lora, lora_layers, merge
+from llm_core.model.lora import add_lora, lora_layers
 from llm_core.tokenizer import FILL_IN_THE_MIDDLE, Tokenizer
 
 LINES = [

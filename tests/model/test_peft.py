@@ -26,8 +26,9 @@ from llm_core.backends.base import ModelFiles
 from llm_core.errors import WeightsError
 from llm_core.model.convert import hub
 from llm_core.model.convert import peft as adapters
+from llm_core.model.convert.peft import merge
 from llm_core.model.heads import SequenceClassifier, SpanExtractor, TokenClassifier
-from llm_core.model.lora import EMBEDDINGS, TARGETS, add_lora, lora_layers, merge
+from llm_core.model.lora import EMBEDDINGS, TARGETS, add_lora, lora_layers
 from tests.model.twins import batch, meaningful, their_logits
 
 Pair = Callable[[str], tuple[Any, Any]]

@@ -33,7 +33,7 @@ from llm_core.model.heads import (
     SpanExtractor,
     TokenClassifier,
 )
-from llm_core.model.lora import TARGETS, LoraEmbedding, LoraLayer, adapter_state, add_lora, lora_layers, trained_whole
+from llm_core.model.lora import TARGETS, LoraLayer, add_lora, lora_layers, trained_whole
 
 TASKS: Mapping[type[Model], str | None] = {
     SequenceClassifier: "SEQ_CLS",
@@ -87,7 +87,7 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
         "modules_to_save": [to_hub(family, name) for name, _ in model.named_children() if name in trained_whole(model)],
         "bias": "none",
     }
-    tables = {name for name, layer in layers.items() if isinstance(layer, LoraEmbedding)}
+    tables = {name for name, layer in layers.items() if layer.is_table}
     state = {
         _their_name(family, name, tables): (tensor.detach() * growth.get(name[-7:], 1))
         .to("cpu", dtype or tensor.dtype)
@@ -108,6 +108,12 @@ def _growth(layers: Collection[LoraLayer]) -> dict[str, float]:
     }
     limit = torch.finfo(torch.float8_e4m3fn).max
     return {part: 2.0 ** math.floor(math.log2(limit / value)) if value else 1.0 for part, value in largest.items()}
+
+
+def adapter_state(model: Model) -> dict[str, Tensor]:
+    """What belongs to the adapter, by name: every A and B, and what is trained whole."""
+    wanted = (*trained_whole(model), *(f"{name}.lora_" for name in lora_layers(model)))
+    return {name: tensor for name, tensor in model.state_dict().items() if name.startswith(wanted)}
 
 
 def load(model: Model, directory: Path) -> None:
@@ -136,6 +142,21 @@ def load(model: Model, directory: Path) -> None:
 
 
 @torch.no_grad()
+def merge(model: nn.Module) -> None:
+    """Puts the changes into the weights: inference costs nothing more, and the model can be saved as any other."""
+    for layer in lora_layers(model).values():
+        if layer.unmerged is None:
+            layer.unmerged, layer.weight.data = layer.weight.data, layer.weight.data + layer.change()
+
+
+def unmerge(model: nn.Module) -> None:
+    """Undoes `merge`, bit by bit; training needs it."""
+    for layer in lora_layers(model).values():
+        if layer.unmerged is not None:
+            layer.weight.data, layer.unmerged = layer.unmerged.to(layer.weight), None
+
+
+@torch.no_grad()
 def low_rank(before: Model, after: Model, rank: int, targets: str = TARGETS) -> None:
     """Puts an adapter on `before` that makes it the best approximation of `after`, fully fine-tuned from it.
 
@@ -153,7 +174,7 @@ def low_rank(before: Model, after: Model, rank: int, targets: str = TARGETS) -> 
     before.load_state_dict({n: t for n, t in after.state_dict().items() if n.startswith(whole)}, strict=False)
     for name, layer in lora_layers(before).items():
         change = after.get_submodule(name).get_parameter("weight").double() - layer.weight.double()
-        down, up = _factors(change.T if isinstance(layer, LoraEmbedding) else change, rank)
+        down, up = _factors(change.T if layer.is_table else change, rank)
         layer.lora_a[: len(down)] = down
         layer.lora_b[:, : len(down)] = up
 
