@@ -26,6 +26,7 @@ _CONTINUING: frozenset[Server] = frozenset({"vllm", "sglang", "llama.cpp"})
 """Servers that go on from the beginning of an assistant's message."""
 HUB_ROUTER = "https://router.huggingface.co/v1"
 """Inference Providers: the one address that may get a visitor's own key."""
+_OF_EMBEDDERS = frozenset({"embed", "classify"})
 MESSAGES: Final = "messages"
 """Name of the prompt template of servers that have the model's own (`tasks.prompts`)."""
 
@@ -104,10 +105,9 @@ class RemoteModel(_Table):
         names = [endpoint.name for endpoint in self.endpoints]
         if len(set(names)) != len(names):
             raise ValueError("endpoints must have names of their own")
-        if not {"embed", "classify"}.isdisjoint(self.tasks) and not {"embed"} <= set(self.tasks) <= {
-            "embed",
-            "classify",
-        }:
+        if not set(self.tasks).isdisjoint(_OF_EMBEDDERS) and (
+            not self.embeds or not _OF_EMBEDDERS.issuperset(self.tasks)
+        ):
             raise ValueError("a model that embeds has the task embed, or embed and classify, and no other")
         if self.embeds and "template" in self.model_fields_set:
             raise ValueError("template is of models that write: one that embeds reads texts as they are")

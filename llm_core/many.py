@@ -6,7 +6,6 @@ be. Files of JSON lines (`jsonl`) and tables (`tasks.batch`) both run through he
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ MAX_BATCH = 256
 _GROWTH = 4
 _WANTED_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 5.0
-_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def _answer_alike(
     except CancelledError:
         raise
     except BusyError as error:
-        _wait(min(error.retry_after, _LONGEST_WAIT_SECONDS), options["cancel"])
+        options["cancel"].pause(min(error.retry_after, _LONGEST_WAIT_SECONDS))
         return (yield from _answer_alike(engine, task, requests, options))
     except LlmCoreError as error:
         if len(requests) == 1:
@@ -140,10 +138,3 @@ def _timed(events: Generator[Event, None, list[Any]]) -> Generator[Event, None, 
             seconds += event.stats.total_ms / 1000
         else:
             yield event
-
-
-def _wait(seconds: float, cancel: CancelToken) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        cancel.check()
-        time.sleep(_POLL_SECONDS)

@@ -14,6 +14,9 @@ from typing import Any
 
 from llm_core.errors import CancelledError, DeadlineExceededError
 
+_LOOK_SECONDS = 0.02
+"""How soon a pause notices that it is withdrawn."""
+
 
 class CancelToken:
     """Tells long work to stop, because its caller left or its time ran out.
@@ -65,6 +68,18 @@ class CancelToken:
             raise CancelledError
         if self.stopped:
             raise DeadlineExceededError(self._allowed_seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Do nothing for so long, unless the work is to stop meanwhile.
+
+        Raises:
+            CancelledError, DeadlineExceededError: See `check`.
+        """
+        until = time.monotonic() + seconds
+        self.check()
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
+            self.check()
 
 
 @dataclass(frozen=True, slots=True)

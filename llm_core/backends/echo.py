@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -23,8 +22,6 @@ from llm_core.errors import InputError
 from llm_core.types import CancelToken, Sampling, Token
 
 _DIMENSIONS = 64
-_LOOK_SECONDS = 0.02
-"""How soon a pause notices that it is withdrawn."""
 _WORD = re.compile(r"\w+|[^\w\s]")
 _CAPITAL = re.compile(r"\b[A-Z]\w*")
 
@@ -131,7 +128,7 @@ class EchoModel(Translates):
         self._backend.running += 1
         try:
             for word in itertools.islice(itertools.cycle(prompt.split() or [""]), sampling.max_new_tokens):
-                _pause(self._backend.seconds_per_token, cancel)
+                cancel.pause(self._backend.seconds_per_token)
                 yield Token(word + " ", 1.0 if sampling.top_alternatives else None)
         finally:
             self._backend.running -= 1
@@ -153,21 +150,13 @@ class EchoModel(Translates):
     ) -> list[list[Hypothesis]]:
         """Each sentence with its words reversed; further ones begin with as many dots. Words look at themselves."""
         self._backend.start_call()
-        _pause(self._backend.seconds_per_call, cancel)
+        cancel.pause(self._backend.seconds_per_call)
         return [[_reversed_words(sentence, dots, attention) for dots in range(count)] for sentence in sentences]
 
     def _encode(self, texts: Sequence[str], cancel: CancelToken) -> None:
         self._backend.start_call()
         self._backend.batch_sizes.append(len(texts))
-        _pause(self._backend.seconds_per_call, cancel)
-
-
-def _pause(seconds: float, cancel: CancelToken) -> None:
-    until = time.monotonic() + seconds
-    cancel.check()
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, _LOOK_SECONDS))
-        cancel.check()
+        cancel.pause(self._backend.seconds_per_call)
 
 
 def _reversed_words(sentence: str, dots: int, attention: bool) -> Hypothesis:

@@ -66,20 +66,17 @@ class LoraLayer(nn.Module):
 def add_lora(model: Model, rank: int, alpha: float, dropout: float = 0.0, targets: str = TARGETS) -> None:
     """Wraps the layers whose names `targets` matches; freezes all but the adapter and `trained_whole`.
 
-    A ValueError says that there is none to wrap, or that a table gives the output, too, where its change would lack.
+    A ValueError says that there is no such layer, that one has an adapter already, or that a table of embeddings
+    gives the model's output, too, where a change to it would be missing.
     """
     whole = trained_whole(model)
     chosen = [(n, m) for n, m in model.named_modules() if re.fullmatch(targets, n) and not n.startswith(whole)]
     layers = {name: layer for name, layer in chosen if isinstance(layer, nn.Linear | nn.Embedding)}
-    refused = (
-        (LoraLayer,)
-        if isinstance(model, EncoderModel) and not isinstance(model, MaskedLM)
-        else (LoraLayer, nn.Embedding)
-    )
-    if not layers or any(isinstance(layer, refused) for _, layer in chosen):
-        raise ValueError(
-            f"targets ({targets}): no layers to adapt, some adapted already, or a table that gives the output, too"
-        )
+    if not layers or any(isinstance(layer, LoraLayer) for _, layer in chosen):
+        raise ValueError(f"targets ({targets}) must match linear layers or embeddings, none of them adapted already")
+    with_own_output = isinstance(model, EncoderModel) and not isinstance(model, MaskedLM)
+    if any(isinstance(layer, nn.Embedding) for layer in layers.values()) and not with_own_output:
+        raise ValueError(f"targets ({targets}): this model's output is made of its embeddings; these stay as they are")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(whole))
     for name, layer in layers.items():

@@ -7,7 +7,6 @@ loses up to that much. The module decides nothing about digests.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -207,16 +206,10 @@ class _Transfer:
             retry=retry_if_exception(self._may_pass),
             stop=self._is_hopeless,
             wait=lambda _: RETRY_SECONDS * 3**self._fruitless,
-            sleep=self._sleep,
+            sleep=self._cancel.pause,
             reraise=True,
         )
         retrying(self._attempt)
-
-    def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._cancel.check()
-            time.sleep(min(left, 0.1))
 
     def _attempt(self) -> None:
         before = self._received

@@ -121,18 +121,18 @@ class TestModel:
     @pytest.mark.parametrize("name", ["bert-masked-lm", "llama", "llama-untied"])
     def test_embeddings_that_are_the_output_stay(self, pair: Pair, name: str) -> None:
         _, model = pair(name)
-        with pytest.raises(ValueError, match="a table that gives the output"):
+        with pytest.raises(ValueError, match="output is made of its embeddings"):
             add_lora(model, rank=4, alpha=8, targets=EMBEDDINGS)
 
     @pytest.mark.parametrize("targets", ["nowhere", r".*norm"])
     def test_targets_that_match_no_layer_of_weights(self, pair: Pair, targets: str) -> None:
         _, model = pair("llama")
-        with pytest.raises(ValueError, match=rf"targets \({targets.replace('*', '[*]')}\): no layers to adapt"):
+        with pytest.raises(ValueError, match=rf"targets \({targets.replace('*', '[*]')}\) must match linear layers"):
             add_lora(model, rank=4, alpha=8, targets=targets)
 
     def test_twice(self, pair: Pair) -> None:
         model, _ = adapted(pair, "llama")
-        with pytest.raises(ValueError, match="some adapted already"):
+        with pytest.raises(ValueError, match="none of them adapted already"):
             add_lora(model, rank=4, alpha=8)
 
 

@@ -2,7 +2,7 @@
 Hugging Face Inference Endpoints and Providers …), several of one model if there are.
 
 `channel` carries requests, `replicas` chooses among endpoints, `asking` goes on to the next, `wire` knows what is said;
-`decoder` and `embedder` put them together.
+`decoder` and `embedder` put them together, and what both have is in `served`.
 Addresses and keys come from the owner's file only (`llm_core.endpoints`).
 """
 

@@ -5,7 +5,6 @@ The module knows nothing of what is asked.
 
 from __future__ import annotations
 
-import functools
 import time
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
@@ -45,7 +44,7 @@ class Asking:
             retry=retry_if_result(lambda found: found is None and self._replicas.may_become_free(self._tried)),
             stop=stop_after_delay(max(0.0, self._give_up_at - time.monotonic())),
             wait=wait_random_exponential(multiplier=0.1, max=1.0),
-            sleep=functools.partial(_pause, self._cancel),
+            sleep=self._cancel.pause,
             retry_error_callback=lambda state: None,
         )
         replica: Replica | None = waiting(self._replicas.take, self._tried)
@@ -63,10 +62,3 @@ class Asking:
         told = {**down, **self.failures}
         words = "; ".join(f"{name} {what}" for name, what in told.items()) or "no server of it is free"
         return NoAnswerError(f"{self._title} did not answer: {words}")
-
-
-def _pause(cancel: CancelToken, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        cancel.check()
-        time.sleep(min(left, 0.05))

@@ -11,38 +11,18 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from llm_core.backends.remote.asking import Asking
-from llm_core.backends.remote.channel import Channel
 from llm_core.backends.remote.failures import EndpointFailure, Refused
 from llm_core.backends.remote.lengths import estimated_tokens
-from llm_core.backends.remote.replicas import Replica, Replicas
+from llm_core.backends.remote.replicas import Replica
+from llm_core.backends.remote.served import Served
 from llm_core.backends.remote.wire import Reading, request_of
-from llm_core.catalog import ModelSpec
-from llm_core.endpoints import RemoteModel
 from llm_core.errors import BackendError, InputError
 from llm_core.prompt import Conversation
 from llm_core.types import CancelToken, Sampling, Token
 
 
-class RemoteDecoder:
-    """See the module.
-
-    Args:
-        spec: Its entry.
-        model: What the owner said of it.
-        replicas: Its endpoints.
-        channel: Carries the requests.
-    """
-
-    device = "remote"
-    memory_bytes = 0
-
-    def __init__(self, spec: ModelSpec, model: RemoteModel, replicas: Replicas, channel: Channel) -> None:
-        self.spec = spec
-        self.context_length = spec.context_length
-        self._model, self._replicas, self._channel = model, replicas, channel
-
-    def close(self) -> None:
-        """Nothing is held here."""
+class RemoteDecoder(Served):
+    """See the module."""
 
     def count_tokens(self, text: str) -> int:
         """See `lengths`."""
@@ -68,7 +48,7 @@ class RemoteDecoder:
                 with self._replicas.leased(replica):
                     return (yield from self._answer(replica, prompt, sampling, cancel, given))
             except Refused as refusal:
-                raise self._input_error(refusal) from refusal
+                raise self._error(refusal, "prompt") from refusal
             except EndpointFailure as failure:
                 asking.failed(replica, failure)
 
@@ -102,11 +82,6 @@ class RemoteDecoder:
     def _broken_off(self, failures: dict[str, str]) -> str:
         words = "; ".join(f"{name} {what}" for name, what in failures.items()) or "another server would go on otherwise"
         return f"the answer of {self.spec.title} broke off here ({words}); what had arrived is kept"
-
-    def _input_error(self, refusal: Refused) -> InputError | BackendError:
-        if refusal.too_long:
-            return InputError("prompt", f"has more tokens than {self.spec.title} reads; it {refusal}")
-        return BackendError(f"the server of {self.spec.title} {refusal}")
 
 
 class _OtherAnswerError(Exception):

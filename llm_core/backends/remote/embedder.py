@@ -14,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_core.backends.remote.asking import Asking
-from llm_core.backends.remote.channel import Channel
 from llm_core.backends.remote.failures import EndpointFailure, Refused
 from llm_core.backends.remote.lengths import parts_of
-from llm_core.backends.remote.replicas import Replica, Replicas
+from llm_core.backends.remote.replicas import Replica
 from llm_core.backends.remote.responses import whole
+from llm_core.backends.remote.served import Served
 from llm_core.backends.remote.wire import EMBEDDINGS, embedding_request, vectors_of
-from llm_core.catalog import ModelSpec
-from llm_core.endpoints import RemoteModel
-from llm_core.errors import BackendError, InputError
+from llm_core.errors import BackendError
 from llm_core.types import CancelToken
 
 BATCH_TEXTS = 32
@@ -31,25 +29,8 @@ BATCH_TEXTS = 32
 Vectors = NDArray[np.float32]
 
 
-class RemoteEmbedder:
-    """See the module.
-
-    Args:
-        spec: Its entry.
-        model: What the owner said of it.
-        replicas: Its endpoints.
-        channel: Carries the requests.
-    """
-
-    device = "remote"
-    memory_bytes = 0
-
-    def __init__(self, spec: ModelSpec, model: RemoteModel, replicas: Replicas, channel: Channel) -> None:
-        self.spec = spec
-        self._model, self._replicas, self._channel = model, replicas, channel
-
-    def close(self) -> None:
-        """Nothing is held here."""
+class RemoteEmbedder(Served):
+    """See the module."""
 
     def embed(self, texts: Sequence[str], cancel: CancelToken) -> Vectors:
         """See `Embeds.embed`; of no texts, shape (0, 0).
@@ -63,7 +44,7 @@ class RemoteEmbedder:
         cancel.check()
         if not texts:
             return np.empty((0, 0), np.float32)
-        cut = [parts_of(text, self.spec.context_length) for text in texts]
+        cut = [parts_of(text, self.context_length) for text in texts]
         parts = [part for each in cut for part in each]
         starts = range(0, len(parts), BATCH_TEXTS)
         batches = [self._embedded(parts[start : start + BATCH_TEXTS], cancel) for start in starts]
@@ -79,7 +60,7 @@ class RemoteEmbedder:
                 with self._replicas.leased(replica):
                     return self._answer(replica, texts, cancel)
             except Refused as refusal:
-                raise self._error(refusal) from refusal
+                raise self._error(refusal, "text") from refusal
             except EndpointFailure as failure:
                 asking.failed(replica, failure)
         raise asking.no_answer()
@@ -89,11 +70,6 @@ class RemoteEmbedder:
         with self._channel.stream(replica.endpoint, EMBEDDINGS, body, silence, cancel, read=whole) as answers:
             [answer] = answers
             return vectors_of(answer, len(texts))
-
-    def _error(self, refusal: Refused) -> InputError | BackendError:
-        if refusal.too_long:
-            return InputError("text", f"has more tokens than {self.spec.title} reads; it {refusal}")
-        return BackendError(f"the server of {self.spec.title} {refusal}")
 
 
 def _means(parts_PD: Vectors, lengths: Sequence[Sequence[int]]) -> Vectors:

@@ -65,10 +65,11 @@ def merge_adapter(model: nn.Module, directory: Path) -> frozenset[str]:
     whole = {name for name in tensors if ".lora_" not in name}
     for name in sorted(whole):
         _parameter(parameters, name, tensors[name].shape, directory).copy_(tensors[name].float())
-    known = {module + end for module, ends in _adapted(tensors).items() for end in ends}
+    adapted = _adapted(tensors)
+    known = {module + end for module, ends in adapted.items() for end in ends}
     if unknown := sorted(tensors.keys() - whole - known):
         raise WeightsError(f"{directory.name}: {unknown[0]} is not a tensor that can be merged")
-    for module, ends in sorted(_adapted(tensors).items()):
+    for module, ends in sorted(adapted.items()):
         _merge(parameters, tensors, module, ends, config, directory)
     return frozenset(whole)
 

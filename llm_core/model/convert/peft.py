@@ -89,7 +89,7 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
     }
     tables = {name for name, layer in layers.items() if layer.is_table}
     state = {
-        _their_name(family, name, tables): (tensor.detach() * growth.get(name[-7:], 1))
+        _their_name(family, name, tables): (tensor.detach() * growth.get(name[name.rfind(".") :], 1))
         .to("cpu", dtype or tensor.dtype)
         .contiguous()
         for name, tensor in adapter_state(model).items()
