@@ -7,7 +7,7 @@ PYTHONS ?= python3.11 python3.12
 TORCHES ?= 2.11.0 2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-ray check docs format bench slow screenshots images replicas test-matrix clean
+.PHONY: help setup setup-dev run test test-ray check docs format bench slow test-all screenshots images replicas test-matrix clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,8 @@ images: setup-dev ## Draw the page's icon and the picture of shared links from t
 slow: setup-dev ## Load, soak and long quality runs
 	sh tools/install_nginx.sh
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-all: test slow ## All tests, slow ones too
 
 replicas: setup-dev ## Three replicas behind nginx: visitors stay with one, and survive its end
 	sh tools/install_nginx.sh

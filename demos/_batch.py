@@ -157,7 +157,9 @@ class BatchPanel:
         outputs = [*results, self.run, self.message, self.status, self.stop]
         for button, fresh in ((self.run, False), (self.restart, True)):
             own = replace(wiring, to_request=partial(self._request, fresh=fresh))
-            button.click(ctx.stream(own), inputs, outputs, concurrency_limit=None, trigger_mode="once", **PRIVATE)
+            button.click(
+                ctx.stream(own, outputs), inputs, outputs, concurrency_limit=None, trigger_mode="once", **PRIVATE
+            )
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         found = [self.found, self.message, self.preview, self.truth, *self.columns, self.run, self.restart]
         emptied = {self.view: "", self.files: gr.File(None, visible=False), self.state: None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,9 +73,9 @@ class DemoContext:
         """The visible string `key`."""
         return _i18n.t(key)
 
-    def stream(self, wiring: Wiring) -> Handler:
-        """The event handler that runs a tab's requests: the only one there is."""
-        return make_handler(self, wiring)
+    def stream(self, wiring: Wiring, outputs: Collection[Block]) -> Handler:
+        """The event handler that runs a tab's requests: the only one there is; see `make_handler`."""
+        return make_handler(self, wiring, outputs)
 
     def title_of(self, model_id: str) -> str:
         """What a model is called, in English; `_model_words.titled` has it in the visitor's language."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,15 @@ STOP_SECONDS = 2.0
 """Longest time Stop waits for the run to end; it ends by itself later, if the machine is that busy."""
 
 
+@dataclass(slots=True)
+class Run:
+    """What is running in a tab for one browser session."""
+
+    cancel: CancelToken = field(default_factory=CancelToken)
+    left: Callable[[], Updates] | None = None
+    """Tells what it shows last, whatever it has shown before, if what ends it wants that."""
+
+
 @dataclass(frozen=True)
 class Wiring:
     """What differs between tabs, and the components that all have."""
@@ -55,8 +64,8 @@ class Wiring:
     """The frame that these components are in; ``None`` where a link cannot hold their values."""
     feedback: FeedbackPanel | None = None
     """Where visitors vote on the answer, if they may."""
-    runs: dict[str, CancelToken] = field(default_factory=dict)
-    """What is running, by browser session: one run a session and tab."""
+    runs: dict[str, Run] = field(default_factory=dict)
+    """By browser session: one run a session and tab."""
     serve: Callable[..., Generator[Event, None, None]] | None = None
     """What runs the request; by default `Engine.run`, whose arguments it takes."""
     steps: Steps | None = None
@@ -70,31 +79,46 @@ def client_of(request: gr.Request | None) -> str:
     return str(request.session_hash or getattr(request.client, "host", "local"))
 
 
-def make_handler(ctx: DemoContext, wiring: Wiring) -> Handler:
+def make_handler(ctx: DemoContext, wiring: Wiring, outputs: Collection[Block]) -> Handler:
     """The event handler of a tab's Run button; its first value is the chosen model, the others are the tab's.
 
     A session's earlier run ends first; see `Workbench.connect` on which events may come in the middle of one.
+
+    Args:
+        ctx: What tabs share.
+        wiring: See there.
+        outputs: The components that the event may update.
     """
     end_earlier = make_stopper(wiring)
 
     async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
-        session, cancel = client_of(request), CancelToken()
+        session, run = client_of(request), Run()
         await end_earlier(request)
-        wiring.runs[session] = cancel
-        steps = (wiring.steps or _one_request)(ctx, wiring, session, cancel, (model_id, *values))
+        wiring.runs[session] = run
+        steps = (wiring.steps or _one_request)(ctx, wiring, session, run.cancel, (model_id, *values))
         try:
-            async with contextlib.aclosing(steps) as updates:
+            async with contextlib.aclosing(_to_the_end(wiring, steps)) as updates:
                 async for update in updates:
                     yield update
-        except CancelledError:
-            yield _stopped(wiring)
-        except Exception as error:
-            yield _failed(wiring, error)
+            if run.left is not None:
+                yield {part: value for part, value in run.left().items() if part in outputs}
         finally:
-            if wiring.runs.get(session) is cancel:
+            if wiring.runs.get(session) is run:
                 del wiring.runs[session]
 
     return handle
+
+
+async def _to_the_end(wiring: Wiring, steps: AsyncGenerator[Updates, None]) -> AsyncGenerator[Updates, None]:
+    """A run's updates, the last of which says how it ended."""
+    try:
+        async with contextlib.aclosing(steps) as updates:
+            async for update in updates:
+                yield update
+    except CancelledError:
+        yield _stopped(wiring)
+    except Exception as error:
+        yield _failed(wiring, error)
 
 
 async def _one_request(
@@ -137,16 +161,22 @@ def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any]
     return fields, wiring.task.request_type.parse(fields)
 
 
-def make_stopper(wiring: Wiring) -> Callable[[gr.Request], Awaitable[None]]:
+def make_stopper(wiring: Wiring, left: Callable[[], Updates] | None = None) -> Callable[[gr.Request], Awaitable[None]]:
     """The event handler of Stop: ends the session's run and returns once it has said so itself.
 
     Gradio's own `cancels` would race with the last updates of the run, which could then overwrite "stopped".
+
+    Args:
+        wiring: Of the run.
+        left: Tells what the run shows last. Who ends a run in order to show something else must say it: Gradio repeats
+            a run's last values some time after it has ended, over what others have shown by then.
     """
 
     async def stop(request: gr.Request) -> None:
         session, deadline = client_of(request), time.monotonic() + STOP_SECONDS
-        if (cancel := wiring.runs.get(session)) is not None:
-            cancel.cancel()
+        if (run := wiring.runs.get(session)) is not None:
+            run.left = left
+            run.cancel.cancel()
         while session in wiring.runs and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
 

@@ -16,10 +16,8 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 _FOLDER = Path(__file__).with_name("i18n")
-_LOCALES = {"en": "en", "zh": "zh", "zh-CN": "zh", "zh-TW": "zh"}
-"""A browser that asks for plain ``zh`` would otherwise get English."""
-LANGUAGES = tuple(dict.fromkeys(_LOCALES.values()))
-"""Those that the page speaks; the first where a visitor speaks none of them."""
+LANGUAGES = ("en", "zh")
+"""Those that the page speaks; the first where a visitor speaks none of them. ``zh`` serves zh-CN and zh-TW, too."""
 _TABLE = "table_"
 """Begins the key of a whole table."""
 _MODELS = ("absent", "measured", "metric", "model_summary", "model_title", "terms")
@@ -54,7 +52,7 @@ def translations(*further: Callable[[str], Mapping[str, str]]) -> gr.I18n:
     for language in LANGUAGES:
         own = {key: text for strings_of in further for key, text in strings_of(language).items()}
         known[language] = _with_tables({**strings(language), **own})
-    return gr.I18n(**{locale: known[language] for locale, language in _LOCALES.items()})
+    return gr.I18n(**known)
 
 
 def own_string(key: str) -> I18nData:

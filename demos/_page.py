@@ -35,7 +35,7 @@ from llm_core.speed import Speedometer
 
 _ASSETS = Path(__file__).with_name("assets")
 _FIRST = "first"
-"""Styles that the page comes with; the others are added by Gradio's script."""
+"""Styles and script that the page comes with; the others are added by Gradio's script."""
 _STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem not in ("page", _FIRST)))
 """The page's own first: each view's may differ from it."""
 _FONTS = (
@@ -109,8 +109,7 @@ def _restore_on_load(page: gr.Blocks, refreshed: Dependency, ctx: DemoContext) -
 
     The models' menus come last: bringing them up to date chooses the automatic model.
     """
-    script = (_ASSETS / "restore.js").read_text(encoding="utf-8")
-    restore = "\n".join(line for line in script.splitlines() if not line.startswith("//"))
+    restore = "\n".join(line for line in _script("restore").splitlines() if not line.startswith("//"))
     frames = json.dumps([[name, len(fields)] for name, fields in ctx.restorable])
     models = [fields[0] for _, fields in ctx.restorable]
     others = [each for _, fields in ctx.restorable for each in fields[1:]]
@@ -131,7 +130,7 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
     return {
         "theme": _theme(),
         "css": "\n".join(_style(name) for name in _STYLES),
-        "js": (_ASSETS / "page.js").read_text(encoding="utf-8"),
+        "js": _script("page"),
         "favicon_path": ICON,
         "i18n": translations(caption_strings, model_strings, tour_strings),
         "footer_links": ["api", "settings"],
@@ -145,7 +144,7 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [
                 Middleware(SecurityHeaders),
-                Middleware(PageHead, told=_told(), style=_style(_FIRST)),
+                Middleware(PageHead, told=_told(), style=_style(_FIRST), script=_script(_FIRST)),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
             "routes": list(routes),
@@ -157,6 +156,10 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
 
 def _style(name: str) -> str:
     return (_ASSETS / f"{name}.css").read_text(encoding="utf-8")
+
+
+def _script(name: str) -> str:
+    return (_ASSETS / f"{name}.js").read_text(encoding="utf-8")
 
 
 def _told() -> dict[str, tuple[str, str]]:

@@ -181,16 +181,19 @@ class Workbench:
             self._on(restart, wiring, inputs, outputs, trigger_mode="multiple")
         kept = [each for each in inputs if not isinstance(each, _NOT_KEPT)]
         self.ctx.restorable.append((self.name, (self.model, *kept)))
-        stop = make_stopper(wiring)
-        self.stop.click(stop, queue=False, **PRIVATE)
+        self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
         resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
         blank: dict[Block, Any] = {component: component.value for component in [*resettable, *self._panels]}
 
-        async def clear_all(request: gr.Request) -> dict[Block, Any]:
-            await stop(request)
+        def left() -> Updates:
             return {**blank, **cleared(wiring)}
 
-        # Through the queue, so that it comes after the last update of the run that it ends.
+        stop = make_stopper(wiring, left)
+
+        async def clear_all(request: gr.Request) -> Updates:
+            await stop(request)
+            return left()
+
         self.clear.click(clear_all, outputs=[*blank, *self._shared], concurrency_limit=None, **PRIVATE)
 
     def connect_also(
@@ -248,11 +251,12 @@ class Workbench:
         trigger_mode: Literal["once", "multiple"] = "once",
         shared: Sequence[Any] | None = None,
     ) -> None:
+        updated = [*outputs, *(self._shared if shared is None else shared)]
         gr.on(
             list(triggers),
-            self.ctx.stream(wiring),
+            self.ctx.stream(wiring, updated),
             inputs=[self.model, *inputs],
-            outputs=[*outputs, *(self._shared if shared is None else shared)],
+            outputs=updated,
             concurrency_limit=None,
             trigger_mode=trigger_mode,
             **PRIVATE,

@@ -98,10 +98,11 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
         return {answer: drawn_answer(ctx, task, to_request(text), view)}
 
     wiring = Wiring(task, to_request, render, message, status, stop, usage=None, place=None)
+    outputs = [answer, message, status, stop]
     run.click(
-        ctx.stream(wiring),
+        ctx.stream(wiring, outputs),
         inputs=[gr.State(AUTO), edited],
-        outputs=[answer, message, status, stop],
+        outputs=outputs,
         concurrency_limit=None,
         **PRIVATE,
     )

@@ -7,12 +7,13 @@ import contextlib
 import csv
 import functools
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from demos._api import Record
 from demos._demo import Demo, DemoContext
@@ -160,30 +161,35 @@ class TrainTab:
         options: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "once", **PRIVATE}
         any_model = gr.State(AUTO)
         ctx.restorable.append((DEMO.slug, (self.base, self.examples, self.tuning)))
-        self.run.click(
-            ctx.stream(start), [self.base, self.examples, self.tuning], [*trained, *shared], **options
-        )  # fmt: skip
-        self.resume.click(ctx.stream(resume), [any_model], [*trained, *shared], **options)
-        gr.on(
-            [self.try_it.click, self.text.submit], ctx.stream(classify), [any_model, self.text], [self.bars, *shared],
-            **options,
-        )  # fmt: skip
-        given = [any_model, self.repository, self.token, self.private]
-        self.push.click(ctx.stream(publish), given, [self.pushed, self.token, *shared], **options)
-        stop = make_stopper(start)
-        self.stop.click(stop, queue=False, **PRIVATE)
-        left = [self.examples, self.file, self.found, self.text, self.pushed, self.token, *trained, *shared]
 
-        async def clear_all(request: gr.Request) -> dict[Any, Any]:
-            await stop(request)
-            ctx.trainings.drop(client_of(request))
-            blank: dict[Any, Any] = {
-                each: "" for each in (self.examples, self.found, self.text, self.pushed, self.token)
-            }
+        def on(triggers: Sequence[Any], wiring: Wiring, inputs: Sequence[Any], own: Sequence[Block]) -> None:
+            outputs = [*own, *shared]
+            gr.on(triggers, ctx.stream(wiring, outputs), inputs, outputs, **options)
+
+        on([self.run.click], start, [self.base, self.examples, self.tuning], trained)
+        on([self.resume.click], resume, [any_model], trained)
+        on([self.try_it.click, self.text.submit], classify, [any_model, self.text], [self.bars])
+        on(
+            [self.push.click],
+            publish,
+            [any_model, self.repository, self.token, self.private],
+            [self.pushed, self.token],
+        )
+        self.stop.click(make_stopper(start), queue=False, **PRIVATE)
+        written = (self.examples, self.found, self.text, self.pushed, self.token)
+
+        def left() -> Updates:
+            blank: dict[Any, Any] = {each: "" for each in written}
             return {**blank, self.file: None, **self._unused(), self.view: "", **cleared(start)}
 
-        # Through the queue, so that it comes after the last update of the training that it ends.
-        self.clear.click(clear_all, outputs=left, concurrency_limit=None, **PRIVATE)
+        stop = make_stopper(start, left)
+
+        async def clear_all(request: gr.Request) -> Updates:
+            await stop(request)
+            ctx.trainings.drop(client_of(request))
+            return left()
+
+        self.clear.click(clear_all, outputs=[*left()], concurrency_limit=None, **PRIVATE)
 
     def _unused(self) -> dict[Any, Any]:
         """Nothing to use yet."""

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
+_NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""Names in `torch.cpu.get_capabilities` on x86-64 and ARM64."""
 
 
 def available_cores() -> int:
@@ -54,6 +56,20 @@ def configure_torch(threads: int) -> None:
 
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("medium")
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether it multiplies bfloat16 by instructions of its own; emulated, that is slower than float32.
+
+    Args:
+        device: torch device, such as ``"cpu"`` or ``"cuda:0"``.
+    """
+    import torch
+
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    return torch.device(device).type == "cpu" and any(capabilities.get(name, False) for name in _NATIVE_BFLOAT16)
 
 
 def has_zero_gpu() -> bool:

@@ -100,6 +100,8 @@ class Run:
     """Read in training."""
     seconds: float
     hardware: str
+    number_format: str
+    """What products were computed in."""
     seed: int
     results: tuple[float, ...] = ()
     """Validation metric of each seed, when there are several."""
@@ -300,5 +302,5 @@ def _recipe(recipe: Recipe, run: Run) -> str:
     size = f"{optim.batch_tokens:,} tokens" if optim.batch_tokens else f"{optim.batch_size} rows"
     return (
         f"{run.steps:,} steps of {size}, AdamW, peak learning rate {optim.learning_rate:g} ({optim.schedule}), "
-        f"at most {recipe.max_length} tokens a row, {'bfloat16 autocast' if optim.bf16 else 'float32'}"
+        f"at most {recipe.max_length} tokens a row, computed in {run.number_format}"
     )

@@ -1,7 +1,7 @@
 """From a recipe to trained weights: vocabulary, features, model, trainer, and what goes on from a checkpoint.
 
-On a CPU: bfloat16 autocast and "medium" float32 products. Under torchrun or accelerate every process runs this; the
-first one tokenises and writes.
+On a CPU: bfloat16 autocast, where it has instructions for that, and "medium" float32 products. Under torchrun or
+accelerate every process runs this; the first one tokenises and writes.
 """
 
 from __future__ import annotations

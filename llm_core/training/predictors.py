@@ -19,6 +19,7 @@ from llm_core.data.collators import PaddingCollator
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
 from llm_core.data.tagging import best_tags, in_small_words, model_inputs, of_tokens, tag_windows, word_logits
+from llm_core.hardware import has_bfloat16
 from llm_core.model.convert.ctranslate2 import SEARCH, mean_log_probability
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.training.objectives import source_text
@@ -198,6 +199,6 @@ def forward(
     for first in range(0, len(order), batch_size):
         indices = order[first : first + batch_size]
         batch = {name: value.to(device) for name, value in collate([features[i] for i in indices]).items()}
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(str(device))):
             logits = model(**batch)
         yield indices, logits.float().cpu().numpy()

@@ -217,7 +217,7 @@ class Optim(Part):
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (13,)
     """Of weights, order, masks and dropout. With several the recipe is trained once for each and the best ships."""
     bf16: bool = True
-    """Autocast to bfloat16; weights and optimiser stay in float32."""
+    """Autocast to bfloat16 where the device has instructions for it; weights and optimiser stay in float32."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time (arXiv:1604.06174)."""
     fused_attention: bool | None = None

@@ -19,7 +19,7 @@ from llm_core.training.measure import CALIBRATION_FILE, Measure
 from llm_core.training.recipe import Recipe
 from llm_core.training.run_folder import alone_in, hardware
 from llm_core.training.scrutiny import Scrutiny, scrutinise
-from llm_core.training.trainer import process_rank
+from llm_core.training.trainer import number_format, process_rank
 
 MEASURED_WITH = ("torch", "transformers", "scikit-learn")
 
@@ -93,13 +93,18 @@ def _exported(
     if recipe.samples is not None:
         for name in (sample_file.FILE, curve.FILE):
             shutil.copyfile(fitted.folder / name, output_dir / name)
-    run = _run(fitted, work, output_dir, measure.outputs, found)
+    run = _run(recipe, fitted, work, output_dir, measure.outputs, found)
     (output_dir / "README.md").write_text(model_card(recipe, scores, run), encoding="utf-8")
     return scores
 
 
 def _run(
-    fitted: Fitted, work: Path, output_dir: Path, outputs: Sequence[Mapping[str, str]], found: Scrutiny | None
+    recipe: Recipe,
+    fitted: Fitted,
+    work: Path,
+    output_dir: Path,
+    outputs: Sequence[Mapping[str, str]],
+    found: Scrutiny | None,
 ) -> Run:
     parameters = list(fitted.model.parameters())
     last, file = fitted.steps, output_dir / CALIBRATION_FILE
@@ -111,6 +116,7 @@ def _run(
         tokens=fitted.tokens,
         seconds=fitted.seconds,
         hardware=hardware(work),
+        number_format=number_format(recipe.optim),
         seed=fitted.seed,
         results=fitted.results,
         samples=tuple(

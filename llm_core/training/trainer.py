@@ -29,6 +29,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 from llm_core.data.batches import EpochSampler, FollowsEpoch, TokenBudgetSampler
 from llm_core.data.collators import IGNORED
 from llm_core.errors import InputError
+from llm_core.hardware import has_bfloat16
 from llm_core.model.heads import Model
 from llm_core.training import sharding
 from llm_core.training.checkpoints import STATE, WEIGHTS
@@ -259,6 +260,7 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         seed: Of weights, order, masks and dropout.
     """
     optim, cuda, processes = recipe.optim, torch.cuda.is_available(), process_count()
+    bf16 = number_format(optim) == "bfloat16"
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=UNKNOWN_LAST,
@@ -271,7 +273,7 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         max_grad_norm=optim.max_grad_norm,
         optim="adamw_torch_fused",
         seed=seed,
-        bf16=optim.bf16,
+        bf16=bf16,
         use_cpu=not cuda,
         logging_steps=optim.log_steps,
         logging_nan_inf_filter=False,
@@ -294,6 +296,12 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         accelerator_config={"even_batches": False},  # ours are even already
         **_sharding(optim),
     )
+
+
+def number_format(optim: Optim) -> str:
+    """What products are computed in, here: ``bfloat16`` or ``float32``."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return "bfloat16" if optim.bf16 and has_bfloat16(device) else "float32"
 
 
 def is_sharding(optim: Optim) -> bool:

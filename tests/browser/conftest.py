@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,50 @@ def visit(site: str, browser: Browser) -> Iterator[Page]:
     """A fresh visitor's page."""
     with visitor(browser, site) as page:
         yield page
+
+
+class Stay:
+    """A visitor who stays for several tests.
+
+    Args:
+        come: Opens the page.
+    """
+
+    def __init__(self, come: Callable[[], AbstractContextManager[Page]]) -> None:
+        self._come, self._open = come, contextlib.ExitStack()
+        self._page: Page | None = None
+
+    def page(self) -> Page:
+        """What the test before has left of the page."""
+        if self._page is None:
+            self._page = self._open.enter_context(self._come())
+        return self._page
+
+    def leave(self) -> None:
+        """Close the page; the next one is fresh."""
+        self._page = None
+        self._open.close()
+
+
+def until_one_fails(request: pytest.FixtureRequest, stay: Stay) -> Iterator[Page]:
+    """The page of a stay for one test; what a failed test leaves is nothing to go on with."""
+    failed = request.session.testsfailed
+    yield stay.page()
+    if request.session.testsfailed > failed:
+        stay.leave()
+
+
+@pytest.fixture(scope="module")
+def stay_of_the_file(site: str, browser: Browser) -> Iterator[Stay]:
+    stay = Stay(lambda: visitor(browser, site))
+    yield stay
+    stay.leave()
+
+
+@pytest.fixture
+def stay(request: pytest.FixtureRequest, stay_of_the_file: Stay) -> Iterator[Page]:
+    """A visitor's page that the tests of a file share: opening it takes longer than most of them."""
+    yield from until_one_fails(request, stay_of_the_file)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ def test_nothing_moves_while_the_page_appears(browser: Browser, site: str) -> No
 
 @pytest.mark.parametrize(
     ("locale", "language", "name"),
-    [("zh-TW", "zh", "看见语言模型"), ("de-DE", "en", "Language models, shown")],
+    [("zh-HK", "zh", "看见语言模型"), ("zh", "zh", "看见语言模型"), ("de-DE", "en", "Language models, shown")],
 )
 def test_the_window_is_called_as_the_page_is(
     browser: Browser, site: str, locale: str, language: str, name: str

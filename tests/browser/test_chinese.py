@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import visitor
-from tests.browser.test_audit import SLUGS, run_examples, unfold, views
+from tests.browser.test_audit import SLUGS, run_examples, shortcomings, unfold, views
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
@@ -57,12 +57,15 @@ def left_over(page: Page) -> Iterator[str]:
     yield from page.evaluate(_LEFT_OVER, [list(NAMES), MODEL_OR_DATA])
 
 
-def test_every_tab_is_chinese(browser: Browser, site: str) -> None:
+def test_every_tab_is_chinese_and_in_the_dark_accessible_on_a_phone(browser: Browser, site: str) -> None:
+    """One visit for both: waiting for the answers takes most of the time."""
     found: dict[str, str] = {}
-    with visitor(browser, site, "zh-CN") as page:
+    with visitor(browser, site, "zh-CN", query="/?__theme=dark") as page:
         for slug in SLUGS:
             for view in views(page, slug):
                 run_examples(page, slug)
+                if view == slug:
+                    assert shortcomings(page, view, width=360) == []
                 unfold(page, slug)
                 page.wait_for_timeout(300)
                 for text in left_over(page):

@@ -25,8 +25,8 @@ def share(dial: Locator, column: int) -> float:
     return float(dial.locator("tbody td").nth(column).inner_text().split("%")[0])
 
 
-def test_a_higher_bar_gives_fewer_and_better_answers(visit: Page) -> None:
-    dial = ask(visit, "classify", 0, "The striker scored twice in the cup final against Milan.")
+def test_a_higher_bar_gives_fewer_and_better_answers(stay: Page) -> None:
+    dial = ask(stay, "classify", 0, "The striker scored twice in the cup final against Milan.")
     expect(dial).to_contain_text(re.compile(r"Answered: Sports \d+\.\d%"))
     expect(dial).to_contain_text("AG News")
     expect(dial).to_contain_text("600 rows")
@@ -39,32 +39,33 @@ def test_a_higher_bar_gives_fewer_and_better_answers(visit: Page) -> None:
     assert surest[1] > everything[1] > 85
 
 
-def test_an_answer_below_the_bar_is_withheld_until_the_bar_is_lowered(visit: Page) -> None:
-    dial = ask(visit, "sentiment", 1, "The room was wonderful, but the breakfast was awful and cold.")
+def test_an_answer_below_the_bar_is_withheld_until_the_bar_is_lowered(stay: Page) -> None:
+    dial = ask(stay, "sentiment", 1, "The room was wonderful, but the breakfast was awful and cold.")
     dial.get_by_role("slider").fill("99")
     expect(dial).to_contain_text(re.compile(r"Not sure enough, so it keeps silent: \d+\.\d% < 99%"))
-    bars = visit.locator("#sentiment .results .steady").first
+    bars = stay.locator("#sentiment .results .steady").first
     expect(bars).to_have_css("opacity", "0.3")
     dial.get_by_role("slider").press("Home")
     expect(dial).to_contain_text("Answered:")
     expect(bars).to_have_css("opacity", "1")
 
 
-def test_the_bar_stays_for_the_next_answer_and_clear_removes_it(visit: Page) -> None:
-    dial = ask(visit, "sentiment", 1, "What a wonderful film.")
+def test_the_bar_stays_for_the_next_answer_and_clear_removes_it(stay: Page) -> None:
+    dial = ask(stay, "sentiment", 1, "What a wonderful film.")
     dial.get_by_role("slider").fill("97")
-    ask(visit, "sentiment", 1, "房间很干净，服务也很好。")
+    ask(stay, "sentiment", 1, "房间很干净，服务也很好。")
     expect(dial).to_contain_text("1,500 rows")
     expect(dial.locator("tbody tr")).to_have_count(4)
     expect(dial.locator("output")).to_have_text("97%")
-    visit.locator("#sentiment-clear").click()
+    stay.locator("#sentiment-clear").click()
     expect(dial).to_be_hidden()
 
 
-def test_labels_of_ones_own_have_no_figures(visit: Page) -> None:
-    visit.locator("#classify").get_by_label("My own labels").check()
-    visit.locator("#classify").get_by_label("Labels, separated by commas").fill("cooking, travel")
-    dial = ask(visit, "classify", 0, "Simmer the onions in butter, then add the stock.")
+def test_labels_of_ones_own_have_no_figures(stay: Page) -> None:
+    stay.locator("#tab-classify-button").click()
+    stay.locator("#classify").get_by_label("My own labels").check()
+    stay.locator("#classify").get_by_label("Labels, separated by commas").fill("cooking, travel")
+    dial = ask(stay, "classify", 0, "Simmer the onions in butter, then add the stock.")
     expect(dial).to_contain_text("Nothing was measured for these labels")
     expect(dial.locator("table")).to_have_count(0)
 
@@ -76,10 +77,10 @@ def test_it_fits_a_phone_and_speaks_chinese(site: str, browser: Browser) -> None
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_names_below_the_bar_are_held_back_one_by_one(visit: Page) -> None:
-    visit.locator("#tab-entities-button").click()
-    visit.locator("#entities-examples button").first.click()
-    dial = visit.locator("#entities-dial")
+def test_names_below_the_bar_are_held_back_one_by_one(stay: Page) -> None:
+    stay.locator("#tab-entities-button").click()
+    stay.locator("#entities-examples button").first.click()
+    dial = stay.locator("#entities-dial")
     expect(dial).to_contain_text("Names shown: 8/8", timeout=ANSWER_MS)
     expect(dial.locator("tbody tr")).to_have_count(3)
     expect(dial).to_contain_text("web texts (UNER-EWT)")
@@ -89,12 +90,12 @@ def test_names_below_the_bar_are_held_back_one_by_one(visit: Page) -> None:
     held = dial.locator(".told small")
     expect(held).to_contain_text(re.compile(r"Held back: .*\d+\.\d%"))
     count = held.inner_text().count("%")
-    expect(visit.locator("#entities .results [data-held]")).to_have_count(count)
+    expect(stay.locator("#entities .results [data-held]")).to_have_count(count)
     surest = [share(dial, column) for column in (0, 1, 2)]
     assert everything[0] == 100.0 > surest[0]
     assert surest[1] > everything[1] > 65 and surest[2] < everything[2]
     dial.get_by_role("slider").press("Home")
-    expect(visit.locator("#entities .results [data-held]")).to_have_count(0)
+    expect(stay.locator("#entities .results [data-held]")).to_have_count(0)
 
 
 def test_an_answer_below_the_bar_is_withheld_in_chinese(site: str, browser: Browser) -> None:

@@ -19,13 +19,13 @@ def explain(page: Page, slug: str) -> None:
     expect_done(page, slug)
 
 
-def test_sentiment_is_explained_and_another_label_on_demand(visit: Page) -> None:
-    bench = open_tab(visit, "sentiment")
+def test_sentiment_is_explained_and_another_label_on_demand(stay: Page) -> None:
+    bench = open_tab(stay, "sentiment")
     bench.get_by_label("Text", exact=True).fill(
         "The food was delicious & the staff friendly <img src=x onerror=alert(1)>"
     )
-    explain(visit, "sentiment")
-    panel = visit.locator("#sentiment-explained")
+    explain(stay, "sentiment")
+    panel = stay.locator("#sentiment-explained")
     expect(panel.locator("h3")).to_contain_text("Why positive")
     expect(panel.locator(".words")).to_have_text(
         "The food was delicious & the staff friendly <img src=x onerror=alert(1)>"
@@ -36,28 +36,28 @@ def test_sentiment_is_explained_and_another_label_on_demand(visit: Page) -> None
     expect(panel.locator("h3")).to_contain_text("Why negative", timeout=EXPLAINED_MS)
     expect(panel.locator(".words mark.against", has_text="delicious")).to_be_visible()
     expect(panel.locator(".check")).to_contain_text("%")
-    visit.locator("#sentiment-run").click()
+    stay.locator("#sentiment-run").click()
     expect(panel.locator("h3")).to_have_count(0, timeout=ANSWER_MS)
 
 
-def test_an_answer_and_an_entity_are_explained(visit: Page) -> None:
-    bench = open_tab(visit, "answer")
+def test_an_answer_and_an_entity_are_explained(stay: Page) -> None:
+    bench = open_tab(stay, "answer")
     bench.get_by_label("Question").fill("When was the bridge opened?")
     bench.get_by_label("Passage", exact=True).fill(
         "The old bridge was opened in 1932. It was closed for repairs in 1988."
     )
-    explain(visit, "answer")
-    panel = visit.locator("#answer-explained")
+    explain(stay, "answer")
+    panel = stay.locator("#answer-explained")
     expect(panel.locator("h3")).to_have_text("Why “1932”")
     expect(panel.locator(".words mark.for", has_text="When")).to_be_visible()
     expect(panel.locator(".words mark.for", has_text="1932")).to_be_visible()
-    bench = open_tab(visit, "entities")
+    bench = open_tab(stay, "entities")
     bench.get_by_label("Text", exact=True).fill("Nothing to see here.")
-    visit.locator("#entities-explain").click()
-    expect(visit.locator("#entities-message")).to_contain_text("names no person", timeout=ANSWER_MS)
+    stay.locator("#entities-explain").click()
+    expect(stay.locator("#entities-message")).to_contain_text("names no person", timeout=ANSWER_MS)
     bench.get_by_label("Text", exact=True).fill("Angela Merkel met Tim Cook in Berlin.")
-    explain(visit, "entities")
-    panel = visit.locator("#entities-explained")
+    explain(stay, "entities")
+    panel = stay.locator("#entities-explained")
     panel.get_by_role("button", name="Berlin").click()
     expect(panel.locator("h3")).to_contain_text("Why “Berlin” · place", timeout=EXPLAINED_MS)
 
@@ -71,8 +71,8 @@ def test_on_a_phone_in_chinese(browser: Browser, site: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_own_labels_are_not_offered_for_explanation(visit: Page) -> None:
-    bench = open_tab(visit, "classify")
-    expect(visit.locator("#classify-explain")).to_be_visible()
+def test_own_labels_are_not_offered_for_explanation(stay: Page) -> None:
+    bench = open_tab(stay, "classify")
+    expect(stay.locator("#classify-explain")).to_be_visible()
     bench.get_by_label("My own labels").check()
-    expect(visit.locator("#classify-explain")).to_be_hidden()
+    expect(stay.locator("#classify-explain")).to_be_hidden()

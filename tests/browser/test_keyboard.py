@@ -45,12 +45,12 @@ def test_the_first_stop_leads_past_the_tabs(visit: Page) -> None:
 
 
 @pytest.mark.parametrize("slug", FRAMES)
-def test_a_tab_is_opened_and_its_run_button_reached_by_the_tab_key(visit: Page, slug: str) -> None:
-    tab_to(visit, f"tab-{slug}-button")
-    visit.keyboard.press("Enter")
-    expect(visit.locator(f"#{slug}")).to_be_visible()
-    visit.keyboard.press("Escape")  # nothing runs: nothing happens
-    tab_to(visit, f"{slug}-run")
+def test_a_tab_is_opened_and_its_run_button_reached_by_the_tab_key(stay: Page, slug: str) -> None:
+    tab_to(stay, f"tab-{slug}-button")
+    stay.keyboard.press("Enter")
+    expect(stay.locator(f"#{slug}")).to_be_visible()
+    stay.keyboard.press("Escape")  # nothing runs: nothing happens
+    tab_to(stay, f"{slug}-run")
 
 
 def test_the_code_editor_lets_the_focus_go(visit: Page) -> None:

@@ -21,8 +21,8 @@ def open_models(page: Page) -> Locator:
     return board
 
 
-def test_boards_by_task_and_data(visit: Page) -> None:
-    board = open_models(visit)
+def test_boards_by_task_and_data(stay: Page) -> None:
+    board = open_models(stay)
     first = board.locator("tbody tr").first
     expect(first).to_contain_text("News topics (AG News)")
     expect(first.locator(".score")).to_contain_text("93.0%")
@@ -34,8 +34,8 @@ def test_boards_by_task_and_data(visit: Page) -> None:
     expect(board.locator("tbody .open").first).to_have_text("Sentiment, Chinese")
 
 
-def test_filters_and_sorting(visit: Page) -> None:
-    board = open_models(visit)
+def test_filters_and_sorting(stay: Page) -> None:
+    board = open_models(stay)
     board.get_by_role("button", name="Translation").click()
     expect(board.locator(".open")).to_have_count(3)
     board.get_by_label("Where from").select_option("hub")
@@ -64,24 +64,24 @@ def test_the_command_behind_a_figure_and_how_to_get_one(visit: Page) -> None:
     expect(board.locator("pre").last).to_contain_text("python -m llm_core pull multilingual-minilm && ")
 
 
-def test_a_click_on_a_model_shows_its_card(visit: Page) -> None:
-    board, card = open_models(visit), visit.locator("#models-card")
+def test_a_click_on_a_model_shows_its_card(stay: Page) -> None:
+    board, card = open_models(stay), stay.locator("#models-card")
     board.get_by_role("button", name="Chinese verse").click()
     board.locator(".open").first.click()
     expect(card.locator("h3")).to_have_text("Classical poems, Chinese")
     expect(card).to_contain_text("How it learned")
     expect(card.locator("svg polyline").first).to_be_visible()
-    visit.locator("#models-text").get_by_role("button").click()
-    expect(visit.locator("#models-text h2", has_text="Training data and licences")).to_be_visible()
+    stay.locator("#models-text").get_by_role("button").click()
+    expect(stay.locator("#models-text h2", has_text="Training data and licences")).to_be_visible()
     board.get_by_role("button", name="Entities").click()
     board.locator(".open").last.click()
     expect(card.locator("a")).to_have_attribute("href", re.compile("^https://huggingface.co/"))
     expect(card.locator(".reason")).to_contain_text("Not downloaded yet")
-    expect(visit.locator("#models-text")).to_be_hidden()
+    expect(stay.locator("#models-text")).to_be_hidden()
 
 
-def test_speeds_come_while_nobody_asks_for_answers(visit: Page) -> None:
-    board = open_models(visit)
+def test_speeds_come_while_nobody_asks_for_answers(stay: Page) -> None:
+    board = open_models(stay)
     expect(board.locator("tbody .speed").first).to_contain_text(re.compile(r"\d texts/s"), timeout=SPEED_MS)
     board.get_by_role("button", name="Text generation").click()
     expect(board.locator("tbody .speed").first).to_contain_text(

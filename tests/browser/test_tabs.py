@@ -34,64 +34,64 @@ def expect_done(page: Page, slug: str) -> None:
     expect(page.locator(f"#{slug}-stop")).to_be_disabled()
 
 
-def test_classify_news(visit: Page) -> None:
-    bench = open_tab(visit, "classify")
+def test_classify_news(stay: Page) -> None:
+    bench = open_tab(stay, "classify")
     bench.get_by_label("Text", exact=True).fill("The striker scored twice in the cup final against Milan.")
-    run(visit, "classify")
-    expect_done(visit, "classify")
+    run(stay, "classify")
+    expect_done(stay, "classify")
     expect(bench.locator(".results h2")).to_have_text("Sports")
 
 
-def test_classify_by_own_labels(visit: Page) -> None:
-    bench = open_tab(visit, "classify")
+def test_classify_by_own_labels(stay: Page) -> None:
+    bench = open_tab(stay, "classify")
     bench.get_by_label("My own labels").check()
     bench.get_by_label("Labels, separated by commas").fill("cooking, travel, finance")
     bench.get_by_label("Text", exact=True).fill("Simmer the onions in butter, then add the stock.")
-    run(visit, "classify")
-    expect_done(visit, "classify")
+    run(stay, "classify")
+    expect_done(stay, "classify")
     expect(bench.locator(".results h2")).to_have_text("cooking")
 
 
-def test_classify_by_own_examples(visit: Page) -> None:
-    bench = open_tab(visit, "classify")
+def test_classify_by_own_examples(stay: Page) -> None:
+    bench = open_tab(stay, "classify")
     bench.get_by_label("My own examples").check()
     bench.get_by_label(re.compile("one a line")).fill(
         "My parcel never came | delivery\nWhere is my order | delivery\n"
         "I was charged twice | billing\nPlease refund the invoice | billing"
     )
     bench.get_by_label("Text", exact=True).fill("The courier lost my package")
-    run(visit, "classify")
-    expect_done(visit, "classify")
+    run(stay, "classify")
+    expect_done(stay, "classify")
     expect(bench.locator(".results h2")).to_have_text("delivery")
 
 
-def test_sentiment_by_sentence(visit: Page) -> None:
-    bench = open_tab(visit, "sentiment")
+def test_sentiment_by_sentence(stay: Page) -> None:
+    bench = open_tab(stay, "sentiment")
     bench.get_by_label("Text", exact=True).fill("The room was wonderful. The breakfast was awful and cold.")
-    run(visit, "sentiment")
-    expect_done(visit, "sentiment")
+    run(stay, "sentiment")
+    expect_done(stay, "sentiment")
     expect(bench.locator(".results mark")).to_have_text(
         [re.compile(r"^The room was wonderful\..*positive$"), re.compile(r"^The breakfast was awful.*negative$")]
     )
 
 
-def test_answer_is_marked_in_the_passage(visit: Page) -> None:
-    bench = open_tab(visit, "answer")
+def test_answer_is_marked_in_the_passage(stay: Page) -> None:
+    bench = open_tab(stay, "answer")
     bench.get_by_label("Question").fill("When was the bridge opened?")
     bench.get_by_label("Passage", exact=True).fill(
         "The old bridge was opened in 1932. It was closed for repairs in 1988."
     )
-    run(visit, "answer")
-    expect_done(visit, "answer")
+    run(stay, "answer")
+    expect_done(stay, "answer")
     expect(bench.locator(".results")).to_contain_text("1932")
     expect(bench.locator(".results .token.highlighted")).to_contain_text("1932")
 
 
-def test_entities(visit: Page) -> None:
-    bench = open_tab(visit, "entities")
+def test_entities(stay: Page) -> None:
+    bench = open_tab(stay, "entities")
     bench.get_by_label("Text", exact=True).fill("Angela Merkel met Tim Cook in Berlin. Cook liked Berlin.")
-    run(visit, "entities")
-    expect_done(visit, "entities")
+    run(stay, "entities")
+    expect_done(stay, "entities")
     expect(bench.locator(".token.highlighted").first).to_contain_text("Angela Merkel")
     berlin = bench.locator("#entities-counted tr", has_text="Berlin")
     expect(berlin.locator("td")).to_have_text(["place", "2", "2", re.compile(r"\d+%")])
@@ -115,21 +115,21 @@ def test_counted_names_stay_whole_on_a_phone(browser: Browser, site: str, locale
         assert table.evaluate("(box) => box.getBoundingClientRect().right <= innerWidth")
 
 
-def test_complete_a_function(visit: Page) -> None:
-    bench = open_tab(visit, "complete")
-    visit.locator("#complete-examples button").first.click()
-    expect_done(visit, "complete")
+def test_complete_a_function(stay: Page) -> None:
+    bench = open_tab(stay, "complete")
+    stay.locator("#complete-examples button").first.click()
+    expect_done(stay, "complete")
     expect(bench.locator(".completions .candidate .text").first).not_to_be_empty()
     expect(bench.locator(".completions .candidate").first).to_contain_text("valid Python")
 
 
-def test_generate_streams_and_finishes(visit: Page) -> None:
-    bench = open_tab(visit, "generate")
+def test_generate_streams_and_finishes(stay: Page) -> None:
+    bench = open_tab(stay, "generate")
     bench.get_by_label("What should it write?").fill("Two sentences about the sea.")
-    visit.keyboard.press("Control+Enter")
-    expect_done(visit, "generate")
-    expect(visit.locator("#generate-status")).to_contain_text("tokens/s")
-    assert len(visit.locator("#generate-result textarea").input_value()) > 40
+    stay.keyboard.press("Control+Enter")
+    expect_done(stay, "generate")
+    expect(stay.locator("#generate-status")).to_contain_text("tokens/s")
+    assert len(stay.locator("#generate-result textarea").input_value()) > 40
 
 
 def ask_for_a_long_text(bench: Locator) -> None:
@@ -157,35 +157,37 @@ def test_stop_ends_a_generation_and_keeps_what_was_written(slow_visit: Page) -> 
     assert result.input_value() == written != ""
 
 
-def test_chat_remembers_the_turn_before(visit: Page) -> None:
-    open_tab(visit, "generate")
-    visit.get_by_role("tab", name="Chat").click()
-    message = visit.get_by_role("textbox", name="Your message")
+def test_chat_remembers_the_turn_before(stay: Page) -> None:
+    open_tab(stay, "generate")
+    stay.get_by_role("tab", name="Chat").click()
+    message = stay.get_by_role("textbox", name="Your message")
     for turn, words in enumerate(("My name is Ada. Say hello to me.", "What is my name?"), start=1):
         message.fill(words)
         message.press("Enter")
-        expect(visit.locator("#chat-status")).to_contain_text("✓", timeout=ANSWER_MS)
-        expect(visit.locator("#chat-conversation .bot.message")).to_have_count(turn)
+        expect(stay.locator("#chat-status")).to_contain_text("✓", timeout=ANSWER_MS)
+        expect(stay.locator("#chat-conversation .bot.message")).to_have_count(turn)
         expect(message).to_have_value("")
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_running_on_nothing_says_what_to_do(visit: Page, slug: str) -> None:
-    open_tab(visit, slug)
-    run(visit, slug)
-    message = visit.locator(f"#{slug}-message")
+def test_running_on_nothing_says_what_to_do(stay: Page, slug: str) -> None:
+    open_tab(stay, slug)
+    stay.locator(f"#{slug}-clear").click()
+    expect(stay.locator(f"#{slug}-status")).to_have_text("Ready")
+    run(stay, slug)
+    message = stay.locator(f"#{slug}-message")
     expect(message).to_contain_text(re.compile("Please .*first"), timeout=ANSWER_MS)
-    visit.locator(f"#{slug}-clear").click()
+    stay.locator(f"#{slug}-clear").click()
     expect(message).to_be_hidden()
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_clear_empties_the_fields(visit: Page, slug: str) -> None:
-    bench = open_tab(visit, slug)
+def test_clear_empties_the_fields(stay: Page, slug: str) -> None:
+    bench = open_tab(stay, slug)
     field = bench.locator(".fields textarea, .fields .cm-content").first
     field.click()
-    visit.keyboard.type("abc")
-    visit.locator(f"#{slug}-clear").click()
+    stay.keyboard.type("abc")
+    stay.locator(f"#{slug}-clear").click()
     if slug == "complete":
         expect(field).to_have_text("")
     else:
@@ -232,13 +234,13 @@ def test_a_double_click_runs_once(visit: Page) -> None:
     assert len(joins) == 1
 
 
-def test_markup_in_text_stays_text(visit: Page) -> None:
-    bench = open_tab(visit, "sentiment")
+def test_markup_in_text_stays_text(stay: Page) -> None:
+    bench = open_tab(stay, "sentiment")
     hostile = '<img src=x onerror="window.__pwned=1"> I love it. <script>window.__pwned=1</script>'
     bench.get_by_label("Text", exact=True).fill(hostile)
-    run(visit, "sentiment")
-    expect_done(visit, "sentiment")
-    assert visit.evaluate("window.__pwned") is None
+    run(stay, "sentiment")
+    expect_done(stay, "sentiment")
+    assert stay.evaluate("window.__pwned") is None
 
 
 def test_completions_come_while_one_types_and_are_accepted_by_keyboard(visit: Page) -> None:
@@ -270,12 +272,12 @@ def test_no_completion_is_asked_for_when_that_is_switched_off(visit: Page) -> No
     expect(visit.locator(".completions .candidate")).to_have_count(0)
 
 
-def test_the_model_is_asked_about_code(visit: Page) -> None:
-    open_tab(visit, "complete")
-    visit.get_by_role("tab", name="Ask about code").click()
-    visit.locator("#ask-examples button").first.click()
-    expect_done(visit, "ask")
-    assert len(visit.locator("#ask-answer").inner_text()) > 60
+def test_the_model_is_asked_about_code(stay: Page) -> None:
+    open_tab(stay, "complete")
+    stay.get_by_role("tab", name="Ask about code").click()
+    stay.locator("#ask-examples button").first.click()
+    expect_done(stay, "ask")
+    assert len(stay.locator("#ask-answer").inner_text()) > 60
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -300,14 +302,14 @@ def test_a_poem_is_written_downwards_with_pinyin_and_tones(browser: Browser, sit
         expect(page.locator(".poem rt").first).to_be_visible()
 
 
-def test_a_tune_takes_no_title(visit: Page) -> None:
-    open_tab(visit, "generate")
-    visit.get_by_role("tab", name="Chinese verse").click()
-    visit.get_by_text("词: to a tune").click()
-    expect(visit.get_by_role("textbox", name="What is it about")).to_be_hidden()
-    visit.locator("#poem-run").click()
-    expect_done(visit, "poem")
-    expect(visit.locator(".poem h3")).to_have_text("浣溪沙")
+def test_a_tune_takes_no_title(stay: Page) -> None:
+    open_tab(stay, "generate")
+    stay.get_by_role("tab", name="Chinese verse").click()
+    stay.get_by_text("词: to a tune").click()
+    expect(stay.get_by_role("textbox", name="What is it about")).to_be_hidden()
+    stay.locator("#poem-run").click()
+    expect_done(stay, "poem")
+    expect(stay.locator(".poem h3")).to_have_text("浣溪沙")
 
 
 def test_the_same_request_from_elsewhere(visit: Page) -> None:

@@ -68,7 +68,7 @@ class Panel:
         self.wiring = self.panel.wiring
 
     async def run(self, *menus: str, prompt: str = "one two", tokens: int = 20) -> list[Any]:
-        handler = make_handler(self.ctx, self.wiring)
+        handler = make_handler(self.ctx, self.wiring, ())
         visitor: Any = SimpleNamespace(session_hash="ada")
         return [update async for update in handler(visitor, "auto", *menus, prompt, tokens)]
 
@@ -133,7 +133,7 @@ def test_stop_ends_every_column(panel: Panel, engine: Engine) -> None:
 
 def test_a_visitor_who_leaves_ends_every_column(panel: Panel, engine: Engine) -> None:
     async def scene() -> None:
-        updates = make_handler(panel.ctx, panel.wiring)(
+        updates = make_handler(panel.ctx, panel.wiring, ())(
             SimpleNamespace(session_hash="ada"), "auto", "auto", "", "writer", "", "", "", "one", 1000
         )
         async for _ in updates:

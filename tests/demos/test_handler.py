@@ -58,7 +58,7 @@ async def updates_of(handler: Any, session: str, tokens: int) -> list[Any]:
 
 def test_stop_is_the_run_s_own_last_word_and_others_go_on(engine: Engine, wiring: Wiring) -> None:
     async def scene() -> tuple[list[Any], list[Any]]:
-        handler, stop = make_handler(DemoContext(engine), wiring), make_stopper(wiring)
+        handler, stop = make_handler(DemoContext(engine), wiring, ()), make_stopper(wiring)
         stopped = asyncio.create_task(updates_of(handler, "ada", 1000))
         other = asyncio.create_task(updates_of(handler, "bob", 5))
         while "ada" not in wiring.runs or "bob" not in wiring.runs or engine.load[0] == 0:
@@ -75,7 +75,7 @@ def test_stop_is_the_run_s_own_last_word_and_others_go_on(engine: Engine, wiring
 
 def test_a_new_run_ends_the_session_s_earlier_one_first(engine: Engine, wiring: Wiring) -> None:
     async def scene() -> tuple[list[Any], list[Any], list[Any]]:
-        handler = make_handler(DemoContext(engine), wiring)
+        handler = make_handler(DemoContext(engine), wiring, ())
         earlier = asyncio.create_task(updates_of(handler, "ada", 1000))
         other = asyncio.create_task(updates_of(handler, "bob", 100))
         await asyncio.sleep(0.2)
@@ -89,13 +89,32 @@ def test_a_new_run_ends_the_session_s_earlier_one_first(engine: Engine, wiring: 
     assert DONE in other[-1][wiring.status], "other visitors go on"
 
 
+def test_who_ends_a_run_says_what_it_shows_last(engine: Engine, wiring: Wiring) -> None:
+    """Gradio repeats a run's last values after its end, when Clear may have been shown already."""
+
+    def left() -> Any:
+        return {wiring.status: told("status.ready"), wiring.usage: ""}
+
+    async def scene() -> list[Any]:
+        handler = make_handler(DemoContext(engine), wiring, [wiring.status])
+        cleared = asyncio.create_task(updates_of(handler, "ada", 1000))
+        while "ada" not in wiring.runs or engine.load[0] == 0:
+            await asyncio.sleep(0.01)
+        await make_stopper(wiring, left)(visitor("ada"))
+        return await asyncio.wait_for(cleared, 1)
+
+    updates = asyncio.run(scene())
+    assert updates[-1] == {wiring.status: told("status.ready")}, "nothing that the event may not update"
+    assert wiring.runs == {}
+
+
 def test_stop_without_a_run_does_nothing(wiring: Wiring) -> None:
     asyncio.run(make_stopper(wiring)(visitor("ada")))
     assert wiring.runs == {}
 
 
 def test_a_refused_request_leaves_no_run_behind(engine: Engine, wiring: Wiring) -> None:
-    handler = make_handler(DemoContext(engine), wiring)
+    handler = make_handler(DemoContext(engine), wiring, ())
     updates = asyncio.run(updates_of(handler, "ada", 0))
     assert updates[-1][wiring.message]
     assert wiring.runs == {}

@@ -77,6 +77,12 @@ def test_the_page_is_compressed_for_those_who_read_that(site: Site) -> None:
     assert "window.gradio_config" in packed.text and "Accept-Encoding" in packed.headers["vary"]
 
 
+def test_events_are_fixed_before_gradio_s_script_reads_them(site: Site) -> None:
+    page = httpx.get(site.address).text
+    places = [page.index(mark) for mark in ("window.gradio_config = ", "class FixedList", '<script type="module"')]
+    assert places == sorted(places) and page.count("class FixedList") == 1
+
+
 def test_the_icon_is_our_own(site: Site) -> None:
     icon = httpx.get(f"{site.address}/favicon.ico")
     assert icon.status_code == 200 and icon.content.startswith(b"\x89PNG") and len(icon.content) < 30_000

@@ -75,7 +75,7 @@ def test_only_a_finished_run_of_a_frame_with_links_is_remembered(place: Place | 
     ctx, wiring = inside_a_loop(build)
 
     async def run(prompt: str) -> list[Any]:
-        handler = make_handler(ctx, wiring)
+        handler = make_handler(ctx, wiring, ())
         visitor: Any = SimpleNamespace(session_hash="ada")
         return [update[ctx.history] async for update in handler(visitor, "auto", prompt) if ctx.history in update]
 

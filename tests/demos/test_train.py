@@ -56,7 +56,7 @@ def test_what_is_drawn_is_data() -> None:
     request = TrainRequest.parse({"examples": [list(pair) for pair in pairs]})
     job = Job(request.examples, Base("x", "x", "x", ("en",), True), "lora")  # type: ignore[arg-type]
     rows = [Prediction(row.text, row.label, "a", 0.75) for row in job.division.validation]
-    report = Report(job.labels, rows, Training(10, 100, 1.0, 1000, 10, 1))
+    report = Report(job.labels, rows, Training(10, 100, 1.0, 1000, 10, 1, "float32"))
     curve = [{"step": 1.0, "loss": 0.7}, {"step": 2.0, "eval_loss": 0.6, "eval_accuracy": 0.5}]
     before = [("b", 0.6)] * len(rows)
     spec = load_catalog()["minilm"]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import torch
 
-_NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
-"""Names in `torch.cpu.get_capabilities` on x86-64 and ARM64."""
+from llm_core.hardware import has_bfloat16
 
 
 def inference_dtype(device: str) -> torch.dtype:
@@ -19,15 +18,6 @@ def inference_dtype(device: str) -> torch.dtype:
     Args:
         device: torch device, such as ``"cpu"`` or ``"cuda:0"``.
     """
-    kind = torch.device(device).type
-    if kind == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if kind == "cpu":
-        return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
-    return torch.float16
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether this CPU has bfloat16 instructions."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in _NATIVE_BFLOAT16)
+    if has_bfloat16(device):
+        return torch.bfloat16
+    return torch.float32 if torch.device(device).type == "cpu" else torch.float16

@@ -108,7 +108,7 @@ def job_card(job: Job, report: Report) -> str:
         by_label="\n".join(_row(figures) for figures in report.by_label),
         use=_USE_ADAPTER.format(base=job.base.name) if adapter else _USE_MODEL,
         recipe=f"`recipe.toml`: batches of {optim.batch_size}, AdamW, peak learning rate {optim.learning_rate:g} "
-        f"({optim.schedule}), seed {optim.seeds[0]}, bfloat16 autocast.",
+        f"({optim.schedule}), seed {optim.seeds[0]}, computed in {training.number_format}.",
         max_tokens=MAX_TOKENS,
     )
 

@@ -44,6 +44,8 @@ class Training:
     trained: int
     """Of the parameters, the ones that moved."""
     threads: int
+    number_format: str
+    """What products were computed in."""
 
 
 @dataclass(frozen=True, slots=True)

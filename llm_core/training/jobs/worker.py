@@ -79,6 +79,7 @@ def _train(job: Job, folder: Path, stopping: Stopping) -> None:
 
     from llm_core.training.export import TOKENIZER_FILES, save_model
     from llm_core.training.fitting import Fit
+    from llm_core.training.trainer import number_format
 
     torch.set_num_threads(job.threads)
     recipe, base, watcher = job.recipe(), Path(job.base.directory), _watcher(folder, stopping)
@@ -108,6 +109,7 @@ def _train(job: Job, folder: Path, stopping: Stopping) -> None:
         parameters=sum(each.numel() for each in parameters),
         trained=sum(each.numel() for each in parameters if each.requires_grad),
         threads=job.threads,
+        number_format=number_format(recipe.optim),
     )
     report = Report(job.labels, _measured(job, model_dir), training)
     report.write(folder)

@@ -9,7 +9,9 @@ from llm_core.training.jobs.examples import check_examples
 from llm_core.training.jobs.job import Base, Job
 from llm_core.training.jobs.report import Prediction, Report, Training
 
-TRAINING = Training(steps=120, tokens=9000, seconds=12.0, parameters=1000, trained=10, threads=1)
+TRAINING = Training(
+    steps=120, tokens=9000, seconds=12.0, parameters=1000, trained=10, threads=1, number_format="float32"
+)
 ROWS = [
     *(Prediction(f"a{n}", "a", "a", 0.9) for n in range(8)),
     Prediction("a8", "a", "b", 0.6),
