@@ -25,6 +25,7 @@ from llm_core.catalog import ModelSpec
 from llm_core.errors import InputError
 from llm_core.tasks.classify import DEFAULT_LABEL_SETS, OWN_LABEL_HEADS, OWN_LABEL_SET, TASK, ClassifyResult, label_sets
 from llm_core.tasks.few_shot import parse_examples
+from llm_core.tasks.language import reads
 
 DEFAULT_LABEL_SET = DEFAULT_LABEL_SETS[0]
 READY, OWN_LABELS, OWN_EXAMPLES, OWN_MODEL = "ready", "labels", "examples", "model"
@@ -213,14 +214,15 @@ def to_explain(mode: str, label_set: str, labels: str, examples: str, text: str)
 
 
 def asked_of(ctx: DemoContext, spec: ModelSpec | None, fields: Mapping[str, Any]) -> Plan:
-    """How a column of a comparison asks: a model without labels of its own gets those of the label set."""
+    """How a column of a comparison asks: a model without labels of its own gets those of the label set, of news topics
+    those in the text's language."""
     name = fields.get("label_set")
     if name is None:
         return TASK, fields
     if spec is None or spec.label_set:
         return TASK, {"text": fields["text"], "label_set": name}
-    labels = next((list(each.labels) for each in ctx.catalog.for_task(TASK.name, name)), [])
-    return TASK, {"text": fields["text"], "labels": labels}
+    trained = sorted(serving(ctx, READY, name), key=lambda each: not reads(each, fields["text"]))
+    return TASK, {"text": fields["text"], "labels": list(trained[0].labels) if trained else []}
 
 
 def split_labels(written: str) -> list[str]:

@@ -26,7 +26,9 @@ from llm_core.tasks import find_task
 from tests.demos.site import inside_a_loop
 from tests.support.echo import echo_encoder, echo_engine, echo_spec
 
-TOPICS = ("sports", "business")
+TOPICS, CHINESE_TOPICS = ("sports", "business"), ("game", "stocks")
+
+CLASSIFIER: dict[str, Any] = {"head": "sequence_classification", "tasks": ("classify",)}
 
 
 @pytest.fixture
@@ -34,7 +36,8 @@ def engine() -> Iterator[Engine]:
     engine = echo_engine(
         echo_spec("writer"),
         echo_spec("other", tier="hub", backend="transformers", hub={"repo": "org/name", "revision": "main"}),
-        echo_encoder("topics", head="sequence_classification", tasks=("classify",), labels=TOPICS, label_set="ag_news"),
+        echo_encoder("topics", **CLASSIFIER, languages=("en",), labels=TOPICS, label_set="ag_news"),
+        echo_encoder("chinese", **CLASSIFIER, languages=("zh",), labels=CHINESE_TOPICS, label_set="thucnews"),
         echo_encoder("embedder"),
         backend=EchoBackend(seconds_per_token=0.01),
     )
@@ -162,5 +165,8 @@ def test_a_model_without_labels_gets_those_of_the_set(engine: Engine) -> None:
     ctx, fields = DemoContext(engine), {"text": "a", "label_set": "ag_news"}
     assert asked_of(ctx, None, fields)[1] == asked_of(ctx, engine.catalog["topics"], fields)[1] == fields
     assert asked_of(ctx, engine.catalog["embedder"], fields)[1] == {"text": "a", "labels": list(TOPICS)}
+    assert asked_of(ctx, engine.catalog["embedder"], {**fields, "text": "他们赢了"})[1]["labels"] == list(
+        CHINESE_TOPICS
+    )
     own = {"text": "a", "labels": ["x", "y"], "label_set": "ag_news"}
     assert asked_of(ctx, None, own)[1] == fields, "settings that name a set come before the labels"

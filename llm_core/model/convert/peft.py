@@ -64,7 +64,7 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
         directory: Made if missing; files of the same name are replaced.
         base: Name of the base on the Hub, or its directory, for those who load the adapter by its own name.
         dtype: Of the weights on disk; None: as they are. A and B are written to 8-bit floats as large as these hold,
-            because small numbers have few digits there, and `lora_alpha` makes up for it.
+            because small numbers have few digits there, and `lora_alpha` makes up for it; a head stays in 16 bits.
 
     Raises:
         WeightsError: The model has no adapter, or adapters of several ranks or strengths.
@@ -88,12 +88,12 @@ def save(model: Model, directory: Path, *, base: str = "", dtype: torch.dtype | 
         "bias": "none",
     }
     tables = {name for name, layer in layers.items() if layer.is_table}
-    state = {
-        _their_name(family, name, tables): (tensor.detach() * growth.get(name[name.rfind(".") :], 1))
-        .to("cpu", dtype or tensor.dtype)
-        .contiguous()
-        for name, tensor in adapter_state(model).items()
-    }
+    state = {}
+    for name, tensor in adapter_state(model).items():
+        part = name[name.rfind(".") :]
+        its_dtype = torch.float16 if growth and part not in growth else dtype
+        scaled = tensor.detach() * growth.get(part, 1)
+        state[_their_name(family, name, tables)] = scaled.to("cpu", its_dtype or tensor.dtype).contiguous()
     directory.mkdir(parents=True, exist_ok=True)
     with replacing(directory / "adapter_model.safetensors") as partial:
         partial.write_bytes(to_bytes(state, metadata={"format": "pt"}))
