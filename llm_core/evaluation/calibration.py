@@ -65,6 +65,23 @@ def _best_temperature(loss: Callable[[float], float]) -> float:
     return float(np.exp(found.x))
 
 
+def temperature_calibration(temperature: float, error_at: Callable[[float], float]) -> dict[str, Any]:
+    """A fitted temperature as it goes into ``calibration.json``, with the calibration error without and with it.
+
+    Where it does not make that error smaller, as it may where probabilities were honest before, it is 1.
+
+    Args:
+        temperature: What minimises the log loss.
+        error_at: The expected calibration error, for a temperature.
+    """
+    errors = {each: error_at(each) for each in (1.0, temperature)}
+    best = min(errors, key=lambda each: errors[each])
+    return {
+        "temperature": round(best, 4),
+        "expected_calibration_error": {"before": round(errors[1.0], 4), "after": round(errors[best], 4)},
+    }
+
+
 def fit_threshold(rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0) -> float:
     """The margin at or below which spans are answered "not in the text", with the best mean SQuAD F1 over all rows.
 

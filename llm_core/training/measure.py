@@ -27,6 +27,7 @@ from llm_core.evaluation.calibration import (
     expected_calibration_error,
     fit_entity_temperature,
     fit_temperature,
+    temperature_calibration,
     translation_calibration,
 )
 from llm_core.evaluation.coverage import COVERAGE_FILE, Coverage, write_coverage
@@ -160,17 +161,11 @@ class Measure:
         known = self._known(validation)
         fitted = np.stack([logits[id(row)] for row in known])
         gold = [labels.index(row["label"]) for row in known]
-        temperature = fit_temperature(fitted, gold)
-        settings = {
-            "labels": list(labels),
-            "temperature": round(temperature, 4),
-            "rows": len(known),
-            "expected_calibration_error": {
-                name: round(expected_calibration_error(torch.from_numpy(fitted / t).softmax(-1).numpy(), gold), 4)
-                for name, t in (("before", 1.0), ("after", temperature))
-            },
-        }
-        chances = {key: softmax(row / temperature) for key, row in logits.items()}
+        fit = temperature_calibration(
+            fit_temperature(fitted, gold), lambda t: expected_calibration_error(softmax(fitted / t, axis=-1), gold)
+        )
+        settings = {"labels": list(labels), "rows": len(known), **fit}
+        chances = {key: softmax(row / fit["temperature"]) for key, row in logits.items()}
         write_coverage(self.model_dir / COVERAGE_FILE, self.recipe.name, self._coverage(chances, validation))
         return {key: labels[int(row.argmax())] for key, row in logits.items()}, settings
 
@@ -246,12 +241,9 @@ def entity_calibration(
             ]
         )
 
-    temperature = fit_entity_temperature(scores_at, right)
-    errors = {"before": calibration_gap(scores_at(1.0), right), "after": calibration_gap(scores_at(temperature), right)}
-    return {
-        "temperature": round(temperature, 4),
-        "expected_calibration_error": {name: round(error, 4) for name, error in errors.items()},
-    }
+    return temperature_calibration(
+        fit_entity_temperature(scores_at, right), lambda t: calibration_gap(scores_at(t), right)
+    )
 
 
 def _named(tokens: Sequence[str], tags: Sequence[str]) -> str:

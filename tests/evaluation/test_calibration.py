@@ -14,6 +14,7 @@ from llm_core.evaluation.calibration import (
     fit_curve,
     fit_temperature,
     fit_threshold,
+    temperature_calibration,
     translation_calibration,
 )
 
@@ -25,6 +26,14 @@ def test_the_temperature_of_scaled_logits_is_found() -> None:
     gold = [int(draw.choice(3, p=p)) for p in honest]
     assert fit_temperature(logits * 2.5, gold) == pytest.approx(2.5, rel=0.05)
     assert expected_calibration_error(honest, gold) < 0.02
+
+
+def test_a_temperature_that_makes_the_error_no_smaller_is_not_taken() -> None:
+    errors = {1.0: 0.029, 1.05: 0.033, 2.0: 0.01234567}
+    kept = temperature_calibration(1.05, errors.__getitem__)
+    assert kept == {"temperature": 1.0, "expected_calibration_error": {"before": 0.029, "after": 0.029}}
+    taken = temperature_calibration(2.0, errors.__getitem__)
+    assert taken == {"temperature": 2.0, "expected_calibration_error": {"before": 0.029, "after": 0.0123}}
 
 
 def _rows(margins: list[float], answerable: list[bool]) -> tuple[list[dict[str, Any]], list[Span]]:
