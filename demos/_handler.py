@@ -35,7 +35,7 @@ STOP_SECONDS = 2.0
 
 
 @dataclass(slots=True)
-class Run:
+class Running:
     """What is running in a tab for one browser session."""
 
     cancel: CancelToken = field(default_factory=CancelToken)
@@ -64,7 +64,7 @@ class Wiring:
     """The frame that these components are in; ``None`` where a link cannot hold their values."""
     feedback: FeedbackPanel | None = None
     """Where visitors vote on the answer, if they may."""
-    runs: dict[str, Run] = field(default_factory=dict)
+    runs: dict[str, Running] = field(default_factory=dict)
     """By browser session: one run a session and tab."""
     serve: Callable[..., Generator[Event, None, None]] | None = None
     """What runs the request; by default `Engine.run`, whose arguments it takes."""
@@ -92,7 +92,7 @@ def make_handler(ctx: DemoContext, wiring: Wiring, outputs: Collection[Block]) -
     end_earlier = make_stopper(wiring)
 
     async def handle(request: gr.Request, model_id: str, *values: Any) -> AsyncGenerator[Updates, None]:
-        session, run = client_of(request), Run()
+        session, run = client_of(request), Running()
         await end_earlier(request)
         wiring.runs[session] = run
         steps = (wiring.steps or _one_request)(ctx, wiring, session, run.cancel, (model_id, *values))

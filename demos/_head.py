@@ -41,7 +41,7 @@ class PageHead:
 
     def __init__(self, app: ASGIApp, told: Mapping[str, tuple[str, str]], style: str = "", script: str = "") -> None:
         self.app, self.told, self.style = app, told, style
-        self.script = f"<script>{{\n{script}}}</script>\n".encode()
+        self.script = f"<script>(() => {{\n{script}}})();</script>\n".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

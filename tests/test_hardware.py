@@ -7,9 +7,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from llm_core import hardware
+from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.settings import Settings
+from llm_core.training.recipe_parts import Optim
+from llm_core.training.trainer import number_format
 
 
 @pytest.fixture
@@ -54,3 +58,17 @@ def test_a_public_space_keeps_waits_short(monkeypatch: pytest.MonkeyPatch) -> No
     assert [getattr(Settings(), name) for name in names] == [60, 32, 3, True]
     monkeypatch.setenv("LLM_CORE_MAX_WAITING_PER_CLIENT", "5")
     assert Settings().max_waiting_per_client == 5, "what the owner sets counts"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU decides then")
+@pytest.mark.parametrize(
+    ("instructions", "name"),
+    [(["avx512_f"], "float32"), (["avx512_f", "avx512_bf16"], "bfloat16"), (["bf16"], "bfloat16"), ([], "float32")],
+)
+def test_models_are_served_and_trained_in_bfloat16_where_the_cpu_has_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, instructions: list[str], name: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True) | {"amx_bf16": False})
+    assert inference_dtype("cpu") == getattr(torch, name)
+    assert number_format(Optim(learning_rate=1e-3, epochs=1)) == name
+    assert number_format(Optim(learning_rate=1e-3, epochs=1, bf16=False)) == "float32"

@@ -260,7 +260,6 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         seed: Of weights, order, masks and dropout.
     """
     optim, cuda, processes = recipe.optim, torch.cuda.is_available(), process_count()
-    bf16 = number_format(optim) == "bfloat16"
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=UNKNOWN_LAST,
@@ -273,7 +272,7 @@ def arguments(recipe: Recipe, folder: Path, seed: int) -> TrainingArguments:
         max_grad_norm=optim.max_grad_norm,
         optim="adamw_torch_fused",
         seed=seed,
-        bf16=bf16,
+        bf16=number_format(optim) == "bfloat16",
         use_cpu=not cuda,
         logging_steps=optim.log_steps,
         logging_nan_inf_filter=False,
