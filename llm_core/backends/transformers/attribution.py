@@ -121,7 +121,7 @@ def mean(attributions: Sequence[Attribution], weights: Sequence[float]) -> Attri
 
 
 def in_float32(model: Any) -> Any:
-    """The model computing in float32: new modules, whose tensors are the model's own where these are in float32.
+    """The model computing in float32: new modules, whose tensors are the model's own where these are plain float32.
 
     The table of token embeddings stays as it is: embeddings are given to the copy, not looked up.
     """
@@ -132,7 +132,7 @@ def in_float32(model: Any) -> Any:
 
 
 def _exact(tensor: torch.Tensor) -> torch.Tensor:
-    if not tensor.is_floating_point() or tensor.dtype == torch.float32:
+    if not tensor.is_floating_point() or (tensor.dtype == torch.float32 and not tensor.is_mkldnn):
         return tensor
     plain = tensor.detach().to_dense() if tensor.is_mkldnn else tensor.detach()  # packed; see `packed_layers`
     exact = plain.float()

@@ -1,4 +1,4 @@
-"""BERT's layers laid out for a CPU that multiplies bfloat16: the same answers from fewer and faster steps.
+"""BERT's layers laid out as a CPU multiplies them: the same answers from fewer and faster steps.
 
 Queries, keys and values come from one matrix product, and weights lie in memory as oneDNN reads them: laid out in rows,
 they are copied into that order for every product, which for one short text takes longer than the product itself
@@ -20,23 +20,25 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from transformers import BertModel
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
+from llm_core.backends.transformers.precision import inference_dtype
+
 
 def pack(model: Any, device: str) -> None:
-    """Lay out a model's layers in place, where that is faster: BERT's in bfloat16, on a CPU that has it.
+    """Lay out a model's layers in place, where that is faster: BERT's on a CPU, in the format that it computes in.
 
     Args:
         model: In evaluation, cast; its layers' weights are not to be written to afterwards.
         device: torch device it will compute on.
     """
     trunk = model.base_model
-    if device == "cpu" and type(trunk) is BertModel and trunk.dtype == torch.bfloat16 and _can_pack():
+    if device == "cpu" and type(trunk) is BertModel and trunk.dtype == inference_dtype(device) and can_pack():
         model.base_model.encoder = PackedEncoder(trunk.encoder, trunk.config.num_attention_heads)
 
 
-def _can_pack() -> bool:
-    """oneDNN's packed products, which torch keeps to itself, are there on x86-64; on ARM64 they were not tried."""
+def can_pack() -> bool:
+    """oneDNN's packed products, which torch keeps to itself, are there on x86-64; tried with AVX-512 only."""
     there = all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
-    able = torch.backends.mkldnn.is_available() and torch.cpu.get_capabilities().get("avx512_bf16")  # type: ignore[no-untyped-call]
+    able = torch.backends.mkldnn.is_available() and torch.cpu.get_capabilities().get("avx512_f")  # type: ignore[no-untyped-call]
     return bool(there and able)
 
 
@@ -91,7 +93,7 @@ class _PackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.weight.is_mkldnn:  # a copy in float32
+        if not self.weight.is_mkldnn:  # a copy for gradients
             return linear(x, self.weight, self.bias)
         product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
         return product

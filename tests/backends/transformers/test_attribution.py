@@ -48,7 +48,7 @@ def test_values_are_those_of_a_plain_sum(models: dict[str, Any]) -> None:
     """The integral as the mean of the gradients at 400 midpoints, without captum."""
     model = models["sequence_classification"]
     [found] = explained(model, Decision((TEXT,), "negative"))
-    network, tokenizer = model._model, model._tokenizer
+    network, tokenizer = in_float32(model._model), model._tokenizer
     ids = tokenizer(TEXT, return_tensors="pt")["input_ids"]
     x = network.get_input_embeddings()(ids).detach()
     b = x.clone()
@@ -90,9 +90,10 @@ def test_the_served_weights_are_used_in_float32_and_stay_as_they_are(models: dic
     assert abs(found.completeness_error) < 0.02, "in bfloat16 it would be of the size of its steps"
 
 
-def test_what_is_in_float32_is_not_copied(models: dict[str, Any]) -> None:
+def test_what_is_plain_and_in_float32_is_not_copied(models: dict[str, Any]) -> None:
     network = models["sequence_classification"]._model
-    assert {id(each) for each in in_float32(network).parameters()} == {id(each) for each in network.parameters()}
+    plain = {id(each) for each in network.parameters() if not each.is_mkldnn}
+    assert len(plain) > 10 and plain <= {id(each) for each in in_float32(network).parameters()}
     cast = in_float32(models["bf16"]._model)
     table = cast.get_input_embeddings().weight
     assert table is models["bf16"]._model.get_input_embeddings().weight
