@@ -76,7 +76,7 @@ def test_a_card_tells_facts_limits_and_how_it_learned(shipped: DemoContext) -> N
 
 def test_a_card_of_an_adapter_names_its_base(shipped: DemoContext) -> None:
     facts = dict(json.loads(describe_card(shipped, shipped.catalog["sentiment-en"]))["facts"])
-    assert facts["size"] == "3 MB + 92 MB (all-MiniLM-L6-v2)" and facts["labels"] == "negative, neutral, positive"
+    assert facts["size"] == "1 MB + 92 MB (all-MiniLM-L6-v2)" and facts["labels"] == "negative, neutral, positive"
 
 
 def test_a_model_of_the_hub_has_its_source_and_no_text(shipped: DemoContext) -> None:
