@@ -161,8 +161,11 @@ def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any]
     return fields, wiring.task.request_type.parse(fields)
 
 
-def make_stopper(wiring: Wiring, left: Callable[[], Updates] | None = None) -> Callable[[gr.Request], Awaitable[None]]:
-    """The event handler of Stop: ends the session's run and returns once it has said so itself.
+def make_stopper(
+    wiring: Wiring, left: Callable[[], Updates] | None = None
+) -> Callable[[gr.Request], Awaitable[Updates | None]]:
+    """The event handler of Stop: ends the session's run and returns once it has said so itself; that of Clear returns
+    what is left.
 
     Gradio's own `cancels` would race with the last updates of the run, which could then overwrite "stopped".
 
@@ -172,13 +175,14 @@ def make_stopper(wiring: Wiring, left: Callable[[], Updates] | None = None) -> C
             a run's last values some time after it has ended, over what others have shown by then.
     """
 
-    async def stop(request: gr.Request) -> None:
+    async def stop(request: gr.Request) -> Updates | None:
         session, deadline = client_of(request), time.monotonic() + STOP_SECONDS
         if (run := wiring.runs.get(session)) is not None:
             run.left = left
             run.cancel.cancel()
         while session in wiring.runs and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
+        return left() if left is not None else None
 
     return stop
 

@@ -26,8 +26,10 @@ from llm_core.selection import AUTO
 from llm_core.session import Task
 from llm_core.tasks.language import reads
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-"""For events of the page: they are no endpoints, and progress is shown in the status line."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": []}
+"""For events of the page: they are no endpoints, and progress is shown in the status line, on no other component.
+To hide it there, Gradio would look through the whole page for each output of all events so far, with each message of a
+run."""
 _NOT_KEPT = (gr.File, gr.UploadButton, gr.Chatbot)
 """Neither a link nor the browser can hold their values."""
 
@@ -188,12 +190,7 @@ class Workbench:
         def left() -> Updates:
             return {**blank, **cleared(wiring)}
 
-        stop = make_stopper(wiring, left)
-
-        async def clear_all(request: gr.Request) -> Updates:
-            await stop(request)
-            return left()
-
+        clear_all = make_stopper(wiring, left)
         self.clear.click(clear_all, outputs=[*blank, *self._shared], concurrency_limit=None, **PRIVATE)
 
     def connect_also(

@@ -184,10 +184,10 @@ class TrainTab:
 
         stop = make_stopper(start, left)
 
-        async def clear_all(request: gr.Request) -> Updates:
-            await stop(request)
+        async def clear_all(request: gr.Request) -> Updates | None:
+            shown = await stop(request)
             ctx.trainings.drop(client_of(request))
-            return left()
+            return shown
 
         self.clear.click(clear_all, outputs=[*left()], concurrency_limit=None, **PRIVATE)
 

@@ -196,9 +196,10 @@ def forward(
     """Logits as arrays, in batches of similar length, with the indices of the features they belong to."""
     order = sorted(range(len(features)), key=lambda i: len(features[i]["input_ids"]))
     device, collate = next(model.parameters()).device, PaddingCollator(tokenizer.pad_token_id)
+    in_bfloat16 = has_bfloat16(str(device))
     for first in range(0, len(order), batch_size):
         indices = order[first : first + batch_size]
         batch = {name: value.to(device) for name, value in collate([features[i] for i in indices]).items()}
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(str(device))):
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
             logits = model(**batch)
         yield indices, logits.float().cpu().numpy()

@@ -168,3 +168,14 @@ def test_an_upload_is_checked(site: Site) -> None:
         body = {"fn_index": check._id, "data": [file], "session_hash": "visitor"}
         answer = http.post("/run/predict", json=body)
     assert "translate.file_ready" in answer.text
+
+
+def test_events_show_no_progress_on_components(site: Site) -> None:
+    """Where they may, each message of a run makes the browser look for each of these components."""
+    events = [event for event in site.page.config["dependencies"] if event["backend_fn"]]
+    private = [event for event in events if event["api_visibility"] == "private"]
+    ours = [
+        event for event in private if not event["api_name"].startswith("load_example")
+    ]  # `gr.Examples` has no choice
+    assert len(ours) > 100
+    assert [event["api_name"] for event in ours if event["show_progress_on"] != []] == []
