@@ -161,30 +161,41 @@ def _request(wiring: Wiring, values: tuple[Any, ...]) -> tuple[Mapping[str, Any]
     return fields, wiring.task.request_type.parse(fields)
 
 
-def make_stopper(
-    wiring: Wiring, left: Callable[[], Updates] | None = None
-) -> Callable[[gr.Request], Awaitable[Updates | None]]:
-    """The event handler of Stop: ends the session's run and returns once it has said so itself; that of Clear returns
-    what is left.
+def make_stopper(wiring: Wiring) -> Callable[[gr.Request], Awaitable[None]]:
+    """The event handler of Stop: ends the session's run and returns once it has said so itself.
 
     Gradio's own `cancels` would race with the last updates of the run, which could then overwrite "stopped".
+    """
+
+    async def stop(request: gr.Request) -> None:
+        await _end_run(wiring, client_of(request))
+
+    return stop
+
+
+def make_clearer(wiring: Wiring, left: Callable[[], Updates]) -> Callable[[gr.Request], Awaitable[Updates]]:
+    """The event handler of Clear: as Stop, and shows what is left.
 
     Args:
         wiring: Of the run.
-        left: Tells what the run shows last. Who ends a run in order to show something else must say it: Gradio repeats
-            a run's last values some time after it has ended, over what others have shown by then.
+        left: Tells what Clear leaves. The run shows it last, too: Gradio repeats a run's last values some time after it
+            has ended, over what others have shown by then.
     """
 
-    async def stop(request: gr.Request) -> Updates | None:
-        session, deadline = client_of(request), time.monotonic() + STOP_SECONDS
-        if (run := wiring.runs.get(session)) is not None:
-            run.left = left
-            run.cancel.cancel()
-        while session in wiring.runs and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
-        return left() if left is not None else None
+    async def clear_all(request: gr.Request) -> Updates:
+        await _end_run(wiring, client_of(request), left)
+        return left()
 
-    return stop
+    return clear_all
+
+
+async def _end_run(wiring: Wiring, session: str, left: Callable[[], Updates] | None = None) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    if (run := wiring.runs.get(session)) is not None:
+        run.left = left
+        run.cancel.cancel()
+    while session in wiring.runs and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
 
 
 def _stopped(wiring: Wiring) -> dict[Block, Any]:

@@ -16,7 +16,7 @@ from gradio.components import Component
 
 from demos._demo import DemoContext
 from demos._feedback import FeedbackPanel
-from demos._handler import Updates, Wiring, cleared, make_stopper
+from demos._handler import Updates, Wiring, cleared, make_clearer, make_stopper
 from demos._models import describe_choice, describe_embedded, menu_choices, note_view, unavailable
 from demos._status import status_view
 from demos._usage import Place, usage_view
@@ -190,7 +190,7 @@ class Workbench:
         def left() -> Updates:
             return {**blank, **cleared(wiring)}
 
-        clear_all = make_stopper(wiring, left)
+        clear_all = make_clearer(wiring, left)
         self.clear.click(clear_all, outputs=[*blank, *self._shared], concurrency_limit=None, **PRIVATE)
 
     def connect_also(

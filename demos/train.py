@@ -17,7 +17,7 @@ from gradio.blocks import Block
 
 from demos._api import Record
 from demos._demo import Demo, DemoContext
-from demos._handler import Updates, Wiring, cleared, client_of, make_stopper
+from demos._handler import Updates, Wiring, cleared, client_of, make_clearer, make_stopper
 from demos._i18n import say
 from demos._labels import describe_labels, labels_view
 from demos._messages import explain, plain
@@ -182,10 +182,10 @@ class TrainTab:
             blank: dict[Any, Any] = {each: "" for each in written}
             return {**blank, self.file: None, **self._unused(), self.view: "", **cleared(start)}
 
-        stop = make_stopper(start, left)
+        clear = make_clearer(start, left)
 
-        async def clear_all(request: gr.Request) -> Updates | None:
-            shown = await stop(request)
+        async def clear_all(request: gr.Request) -> Updates:
+            shown = await clear(request)
             ctx.trainings.drop(client_of(request))
             return shown
 

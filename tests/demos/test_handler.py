@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from demos._demo import DemoContext
-from demos._handler import Wiring, make_handler, make_stopper
+from demos._handler import Wiring, make_clearer, make_handler, make_stopper
 from demos._status import DONE, status_view, told
 from demos._usage import Place
 from llm_core.backends.echo import EchoBackend
@@ -100,7 +100,7 @@ def test_who_ends_a_run_says_what_it_shows_last(engine: Engine, wiring: Wiring) 
         cleared = asyncio.create_task(updates_of(handler, "ada", 1000))
         while "ada" not in wiring.runs or engine.load[0] == 0:
             await asyncio.sleep(0.01)
-        await make_stopper(wiring, left)(visitor("ada"))
+        await make_clearer(wiring, left)(visitor("ada"))
         return await asyncio.wait_for(cleared, 1)
 
     updates = asyncio.run(scene())
