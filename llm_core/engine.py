@@ -160,8 +160,11 @@ class Engine:
             self.zero_gpu.move(models_to_move(self.catalog, self.settings.zero_gpu_models), self._weights.files)
 
     def preload(self, model_id: str) -> Future[LoadedModel]:
-        """Start bringing a model into memory; the future is done when it is there."""
-        return self._residency.request(self.catalog[model_id])
+        """Bring a model into memory before it is asked for, one after the other; the future is done when it is there.
+
+        Models that requests wait for are not held up by it.
+        """
+        return self._residency.request_in_advance(self.catalog[model_id])
 
     def resolve(self, task: Task[Any, Any], request: Any, model_id: str = AUTO, client: str = "local") -> ModelSpec:
         """The entry that serves a request.

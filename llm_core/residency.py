@@ -45,6 +45,7 @@ class Residency:
         self._reserved: dict[str, int] = {}
         self._clock = 0
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="model-loader")
+        self._in_advance = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model-preloader")
 
     def request(self, spec: ModelSpec) -> Future[LoadedModel]:
         """A future that is done once the model is in memory; starts loading it when it is not.
@@ -58,6 +59,10 @@ class Residency:
             if spec.id not in self._loads:
                 self._loads[spec.id] = self._pool.submit(self._load_within_budget, spec)
             return self._loads[spec.id]
+
+    def request_in_advance(self, spec: ModelSpec) -> Future[LoadedModel]:
+        """As `request`, for a model that nobody waits for yet: one after the other, so that others can overtake."""
+        return self._in_advance.submit(lambda: self.request(spec).result())
 
     @contextmanager
     def use(self, model_id: str) -> Iterator[LoadedModel | None]:
@@ -101,6 +106,7 @@ class Residency:
 
     def close(self) -> None:
         """Drop all models and refuse new loads."""
+        self._in_advance.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             leaving = list(self._residents.values())

@@ -57,6 +57,42 @@ def test_two_requests_share_one_load() -> None:
     assert loads == ["a"]
 
 
+def test_a_model_that_is_asked_for_overtakes_those_in_advance() -> None:
+    gate, loads = threading.Event(), []
+
+    def slow_load(wanted: ModelSpec) -> FakeModel:
+        loads.append(wanted.id)
+        if wanted.id != "asked":
+            gate.wait(5)
+        return FakeModel(wanted)
+
+    models = residency(load=slow_load, budget_bytes=1000)
+    early = [models.request_in_advance(spec(name)) for name in ("a", "b", "c", "asked")]
+    models.request(spec("asked")).result(5)
+    assert "b" not in loads and not early[0].done()
+    gate.set()
+    assert [future.result(5).spec.id for future in early] == ["a", "b", "c", "asked"]  # type: ignore[attr-defined]
+    assert loads.count("asked") == 1
+
+
+def test_closing_ends_what_is_loaded_in_advance() -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def slow_load(wanted: ModelSpec) -> FakeModel:
+        begun.set()
+        gate.wait(5)
+        return FakeModel(wanted)
+
+    models = residency(load=slow_load)
+    loading, waiting = models.request_in_advance(spec("a")), models.request_in_advance(spec("b"))
+    assert begun.wait(5)
+    threading.Timer(0.1, gate.set).start()
+    models.close()
+    assert waiting.cancelled()
+    assert loading.result(5).closed  # type: ignore[attr-defined]
+    assert models.resident() == {}
+
+
 def test_the_least_recently_used_model_leaves_when_room_is_needed() -> None:
     models = residency()
     oldest, newer = (models.request(spec(model_id)).result(5) for model_id in "ab")
