@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from llm_core.bench.page import running_page
+from llm_core.bench.page import running_page, wait_until_loaded
 from tools.browser import chromium
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ def main() -> None:
     """Take all, and say how large they are."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with running_page() as (address, *_), chromium() as browser:
+        wait_until_loaded(address)
         take_stills(browser, address)
         take_run(browser, address)
     for file in sorted(FOLDER.iterdir()):

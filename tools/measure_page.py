@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from statistics import median
 from typing import TYPE_CHECKING
 
-import httpx
-
 from llm_core.bench.figures import Figure, as_markdown
-from llm_core.bench.page import running_page
+from llm_core.bench.page import running_page, wait_until_loaded
 from tools.browser import chromium
 
 if TYPE_CHECKING:
@@ -69,13 +67,6 @@ def opened(browser: Browser, address: str, width: int = 1280) -> Page:
     return page
 
 
-def wait_until_ready(address: str) -> None:
-    """Returns once the models that are loaded in advance are there, and their speed has been measured."""
-    while httpx.get(f"{address}readyz").status_code != httpx.codes.OK:
-        time.sleep(0.5)
-    time.sleep(SPEEDS_SECONDS)
-
-
 def first_visit(browser: Browser, address: str) -> Iterator[tuple[str, float]]:
     """Milliseconds to the first content and to use, and what moved on the way."""
     page = opened(browser, address)
@@ -124,7 +115,8 @@ def measure() -> Iterator[Figure]:
             visits = [dict(first_visit(browser, address)) for _ in range(ROUNDS)]
             for name, (unit, goal) in zip(visits[0], goals, strict=True):
                 yield Figure(f"{name}, {models}", median(visit[name] for visit in visits), unit, goal)
-            wait_until_ready(address)
+            wait_until_loaded(address)
+            time.sleep(SPEEDS_SECONDS)
         taken = [switches(browser, address) for _ in range(ROUNDS)]
         for slug in TABS:
             yield Figure(f"first switch to {slug}", median(each[slug] for each in taken), "ms", "< 150 ms")

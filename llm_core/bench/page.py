@@ -7,9 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from llm_core.errors import BackendError
@@ -50,13 +49,32 @@ def running_page(program: Sequence[str] = ("app.py",), **environment: str) -> It
         process.wait(timeout=10)
 
 
+def wait_until_loaded(address: str) -> None:
+    """Returns once the models that are loaded in advance are there.
+
+    Args:
+        address: Of a page, with the slash at its end.
+
+    Raises:
+        BackendError: They were not there within a minute.
+    """
+    if not _answers(f"{address}readyz", lambda: True):
+        raise BackendError(f"the models were not loaded within {_PATIENCE_SECONDS:g} s")
+
+
 def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:
+    if not _answers(address, lambda: process.poll() is None):
+        raise BackendError(f"the page was not served within {_PATIENCE_SECONDS:g} s")
+
+
+def _answers(address: str, runs: Callable[[], bool]) -> bool:
+    """Whether it answered with 200, in time and while the process ran."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and runs():
         try:
             with urllib.request.urlopen(address, timeout=1) as response:
                 if response.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
+                    return True
+        except OSError:
             time.sleep(0.02)
-    raise BackendError(f"the page was not served within {_PATIENCE_SECONDS:g} s")
+    return False

@@ -1,8 +1,9 @@
 """Sentences of a text to translate, and everything between them, which stays as it is.
 
 Plain text is read line by line. Markdown is read block by block (by `markdown-it-py`): the lines of a paragraph belong
-together; fences, HTML blocks, link definitions, front matter, list bullets, heading signs, quote signs and table rules
-are never translated. The module knows nothing of models and languages, but that some take no blank between sentences.
+together, but for those that end early; fences, HTML blocks, link definitions, front matter, list bullets, heading
+signs, quote signs and table rules are never translated. The module knows nothing of models and languages, but that some
+take no blank between sentences.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from llm_core.tasks.sentences import Range, split_sentences, split_windows, units
@@ -20,6 +22,8 @@ from llm_core.tasks.translate.marks import Mark, find_marks
 
 MAX_SENTENCE_UNITS = 1200
 """About 300 tokens; a longer run without a full stop is cut at blanks."""
+MIN_WRAPPED_COLUMNS = 40
+"""A shorter line of Markdown was ended on purpose, unless the next one goes on in lower case."""
 _BREAK = "\x00"
 """Stands for a line break within a paragraph; no request holds it."""
 _MARKDOWN_SIGNS = re.compile(
@@ -123,18 +127,24 @@ def _markdown_blocks(text: str) -> Iterator[Block]:
     for content, first, last in _inline_contents(text[cursor:]):
         cursor = max(cursor, lines[min(first, len(lines) - 1)])
         block: list[Range] = []
-        for line in content.split("\n"):
+        for line, following in zip_longest(content.split("\n"), content.split("\n")[1:], fillvalue=""):
             place = _found(text, line.strip(), cursor, lines[min(last, len(lines) - 1)])
             if place is None:
                 continue
             cursor = place.end
             broken = line.endswith("\\")
             block.append(Range(place.start, place.end - broken))
-            if broken or line.endswith("  "):  # a hard line break
+            if broken or line.endswith("  ") or _ends_early(line.strip(), following.strip()):  # a hard line break
                 yield block
                 block = []
         if block:
             yield block
+
+
+def _ends_early(line: str, following: str) -> bool:
+    """Whether nobody would have wrapped a line here: those of an address, of a greeting, of verse."""
+    columns = sum(1 + _is_wide(character) for character in line)
+    return columns < MIN_WRAPPED_COLUMNS and not following[:1].islower()
 
 
 def _found(text: str, line: str, start: int, end: int) -> Range | None:

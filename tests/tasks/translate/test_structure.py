@@ -155,6 +155,30 @@ def test_places_of_sentences() -> None:
 
 
 @pytest.mark.parametrize(
+    ("paragraph", "expected"),
+    [
+        ("Best regards,\nTom Baker", ["Best regards,", "Tom Baker"]),
+        ("12 High Street\nLondon", ["12 High Street", "London"]),
+        ("此致\n敬礼", ["此致", "敬礼"]),
+        ("We saw a lot of\nold houses", ["We saw a lot of old houses"]),
+        (
+            "It is a line that is as long as they are\nTom says so",
+            ["It is a line that is as long as they are Tom says so"],
+        ),
+        (
+            "这一行写得满满的，差不多有二十个汉字那么长\n所以下一行",
+            ["这一行写得满满的，差不多有二十个汉字那么长 所以下一行"],
+        ),
+    ],
+)
+def test_lines_that_end_early_stand_alone_in_markdown(paragraph: str, expected: list[str]) -> None:
+    assert [sentence.text for sentence in lay_out((f"- item\n\n{paragraph}",), markdown=True).sentences] == [
+        "item",
+        *expected,
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "expected"), [("# x", True), ("a **b** c", True), ("- x", True), ("2 * 3 * 4", False),
                            ("one_two_three", False), ("```", True), ("see `x`", True), ("Plain. Text!", False)]
 )  # fmt: skip
