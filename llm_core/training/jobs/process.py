@@ -41,7 +41,7 @@ def follow(folder: Path, stopped: Callable[[], bool]) -> Iterator[State]:
     State().write(folder)
     process = _start(folder, Job.read(folder).threads)
     ends_at, asked = time.monotonic() + WALL_SECONDS, False
-    last = State()
+    last: State | None = None
     try:
         while process.poll() is None:
             if stopped() and not asked:

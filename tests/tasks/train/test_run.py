@@ -81,7 +81,9 @@ def test_a_visitor_trains_uses_and_takes_a_model(
     trainings: Trainings, engine: Engine, base_dir: Path, tmp_path: Path
 ) -> None:
     seen = list(trainings.run(TRAIN, TrainRequest.parse({"examples": examples()}), client="ann"))
-    steps = [event.result.state.step for event in seen if isinstance(event, Partial)]
+    states = [event.result.state for event in seen if isinstance(event, Partial)]
+    assert states[0].phase == "starting", "what was shown of an earlier training goes at once"
+    steps = [state.step for state in states]
     assert steps == sorted(steps) and steps[-1] > 0
     result: TrainResult = seen[-1].result  # type: ignore[union-attr]
     assert result.state.phase == "done" and result.by_meaning and len(result.before) == 10
