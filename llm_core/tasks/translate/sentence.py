@@ -7,7 +7,7 @@ sentence costs one call of the model, rarely two, and both calls are shared by a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llm_core.backends.base import Attention, Hypothesis, Translates
@@ -33,6 +33,8 @@ _CANDIDATES = 4
 _LEAST_LETTERS = 5
 """Letters of a word from which several words in capitals are taken for words, not for abbreviations."""
 _WORD = re.compile(r"[^\W\d_]+")
+_LONE_CAPITALISED = re.compile(r"[A-Z][a-z]+[.:!?]?")
+"""A word that may be a name, such as Rose, or the title of something, such as Delivery: the model is asked for both."""
 _LONE_I = re.compile(r"\bi\b")
 
 
@@ -125,8 +127,9 @@ class SentenceTranslator:
         kept = [_apart(literals(text, model_code(language)), own) for text, own in zip(said, terms, strict=True)]
         wanted = [own + also for own, also in zip(terms, kept, strict=True)]
         count = max(1 + self._wishes.alternatives, _CANDIDATES if any(wanted) else 1)
+        lone = [n for n, text in enumerate(said) if not wanted[n] and _LONE_CAPITALISED.fullmatch(text)]
         found = self._model.hypotheses(
-            said,
+            [*said, *(said[n].lower() for n in lone)],
             model_code(language),
             model_code(self._target),
             self._cancel,
@@ -134,7 +137,8 @@ class SentenceTranslator:
             count=count,
             attention=self._wishes.alignment or any(wanted) or any(marked),
         )
-        return [self._chosen(*each) for each in zip(said, found, wanted, terms, strict=True)]
+        likelier = _likelier(found[: len(said)], dict(zip(lone, found[len(said) :], strict=True)))
+        return [self._chosen(*each) for each in zip(said, likelier, wanted, terms, strict=True)]
 
     def _chosen(
         self, text: str, found: Sequence[Hypothesis], wanted: Sequence[Occurrence], terms: Sequence[Occurrence]
@@ -210,6 +214,13 @@ class SentenceTranslator:
 def _apart(some: Sequence[Occurrence], others: Sequence[Occurrence]) -> list[Occurrence]:
     """Those that overlap none of the others."""
     return [one for one in some if all(one.end <= other.start or other.end <= one.start for other in others)]
+
+
+def _likelier(
+    found: Sequence[Sequence[Hypothesis]], others: Mapping[int, Sequence[Hypothesis]]
+) -> list[Sequence[Hypothesis]]:
+    """Of the translations of a text and those of its other spelling, by number, the ones with the likelier first."""
+    return [max(each, others.get(n, each), key=lambda some: some[0].log_probability) for n, each in enumerate(found)]
 
 
 def _in_small_letters(text: str) -> str:

@@ -68,6 +68,25 @@ def test_capitals_are_read_as_a_sentence_and_shown_as_they_stood(text: str, read
     assert result.sentences[0].source == text.strip()
 
 
+class ByCase(ScriptedTranslator):
+    """Finds words in small letters likelier than names, but for one name."""
+
+    def _hypotheses(self, sentence: str, count: int, attention: bool) -> list[Hypothesis]:
+        known = sentence.islower() != (sentence.lower() == "tom")
+        return [Hypothesis(f"<{sentence}>", -0.5 if known else -1.5) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("Refund", "refund"), ("Refund:", "refund:"), ("Tom", "Tom"), ("NASA", "NASA"), ("My refund", "My refund")],
+)
+def test_a_lone_word_is_read_as_a_name_or_as_a_word_whichever_is_likelier(text: str, read: str) -> None:
+    model = ByCase(lambda s: "")
+    [pair] = run(model, text, source="en", alternatives=1).sentences
+    assert pair.source == text and pair.target == f"<{read}>"
+    assert len(model.calls) == 1
+
+
 def test_terms_are_found_in_capitals() -> None:
     model = ScriptedTranslator(lambda s: "关门")
     for term in ("door", "DOOR"):

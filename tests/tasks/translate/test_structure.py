@@ -132,14 +132,14 @@ def test_marks_follow_their_words() -> None:
 
 def test_a_lost_placeholder_means_a_second_call_around_it() -> None:
     model = ScriptedTranslator(drops)
-    assert run(model, "Open {file} now, please").text == "OPEN {file} NOW, PLEASE"
-    assert [call[0] for call in model.calls] == [["Open {0} now, please"], ["Open", "now, please"]]
+    assert run(model, "Open my {file} now, please").text == "OPEN MY {file} NOW, PLEASE"
+    assert [call[0] for call in model.calls] == [["Open my {0} now, please"], ["Open my", "now, please"]]
 
 
 def test_sentences_without_words_do_not_reach_the_model() -> None:
     model = ScriptedTranslator(shouts)
-    result = run(model, "12:30\n`code only`\nWords.\nhttps://x.y", format="plain")
-    assert result.text == "12:30\n`code only`\nWORDS.\nhttps://x.y"
+    result = run(model, "12:30\n`code only`\nTwo words.\nhttps://x.y", format="plain")
+    assert result.text == "12:30\n`code only`\nTWO WORDS.\nhttps://x.y"
     assert [pair.kept for pair in result.sentences] == ["no_words", "no_words", "", "no_words"]
     assert sum(len(call[0]) for call in model.calls) == 1
 
