@@ -227,9 +227,11 @@ def _in_small_letters(text: str) -> str:
     """Words in capitals, such as a heading, as a sentence, each letter in its place; other text as it is.
 
     Translators cut words in capitals into letters, and know few of them. A lone word, or several that are all short,
-    may be abbreviations.
+    may be abbreviations, and so are words in capitals between such that have no case, as Chinese has none.
     """
     words = _WORD.findall(text)
+    if any(word.lower() == word for word in words):
+        return text
     if len(words) < 2 or max(map(len, words)) < _LEAST_LETTERS or text != text.upper():
         return text
     first = next((place for place, letter in enumerate(text) if letter.isupper()), len(text))

@@ -87,6 +87,12 @@ def test_a_lone_word_is_read_as_a_name_or_as_a_word_whichever_is_likelier(text: 
     assert len(model.calls) == 1
 
 
+def test_abbreviations_in_chinese_stay_in_capitals() -> None:
+    model = ScriptedTranslator(lambda s: "The code checks the GPU and the DLL.", pairs=[("zh", "en")])
+    run(model, "以下代码检查 GPU 和 DLL。", source="zh", target="en")
+    assert model.calls == [(["以下代码检查 GPU 和 DLL。"], "zh", "en")]
+
+
 def test_terms_are_found_in_capitals() -> None:
     model = ScriptedTranslator(lambda s: "关门")
     for term in ("door", "DOOR"):
