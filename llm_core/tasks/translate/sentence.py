@@ -227,11 +227,11 @@ def _in_small_letters(text: str) -> str:
     """Words in capitals, such as a heading, as a sentence, each letter in its place; other text as it is.
 
     Translators cut words in capitals into letters, and know few of them. A lone word, or several that are all short,
-    may be abbreviations, and so are words in capitals between such that have no case, as Chinese has none.
+    may be abbreviations, and so may be those within a text in letters that have no case, such as Chinese.
     """
-    words = _WORD.findall(text)
-    if any(word.lower() == word for word in words):
+    if any(letter.isalpha() and letter.lower() == letter.upper() for letter in text):
         return text
+    words = _WORD.findall(text)
     if len(words) < 2 or max(map(len, words)) < _LEAST_LETTERS or text != text.upper():
         return text
     first = next((place for place, letter in enumerate(text) if letter.isupper()), len(text))

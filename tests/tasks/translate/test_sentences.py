@@ -87,10 +87,11 @@ def test_a_lone_word_is_read_as_a_name_or_as_a_word_whichever_is_likelier(text: 
     assert len(model.calls) == 1
 
 
-def test_abbreviations_in_chinese_stay_in_capitals() -> None:
-    model = ScriptedTranslator(lambda s: "The code checks the GPU and the DLL.", pairs=[("zh", "en")])
-    run(model, "以下代码检查 GPU 和 DLL。", source="zh", target="en")
-    assert model.calls == [(["以下代码检查 GPU 和 DLL。"], "zh", "en")]
+@pytest.mark.parametrize("text", ["以下代码检查 GPU 和 DLL。", "盖板为PC材质，请勿通入溶剂。"])
+def test_abbreviations_in_chinese_stay_in_capitals(text: str) -> None:
+    model = ScriptedTranslator(lambda s: "The code checks the GPU, the DLL and the PC.")
+    run(model, text, source="zh", target="en")
+    assert model.calls == [([text], "zh", "en")]
 
 
 def test_terms_are_found_in_capitals() -> None:
