@@ -33,8 +33,8 @@ _CANDIDATES = 4
 _LEAST_LETTERS = 5
 """Letters of a word from which several words in capitals are taken for words, not for abbreviations."""
 _WORD = re.compile(r"[^\W\d_]+")
-_LONE_CAPITALISED = re.compile(r"[A-Z][a-z]+[.:!?]?")
-"""A word that may be a name, such as Rose, or the title of something, such as Delivery: the model is asked for both."""
+_TITLE = re.compile(r"[A-Z][a-z]+(?: [a-z]+){0,2}:?")
+"""A few words of which the first may be a name (Rose) or none (Delivery): the model is asked for both."""
 _LONE_I = re.compile(r"\bi\b")
 
 
@@ -127,9 +127,9 @@ class SentenceTranslator:
         kept = [_apart(literals(text, model_code(language)), own) for text, own in zip(said, terms, strict=True)]
         wanted = [own + also for own, also in zip(terms, kept, strict=True)]
         count = max(1 + self._wishes.alternatives, _CANDIDATES if any(wanted) else 1)
-        lone = [n for n, text in enumerate(said) if not wanted[n] and _LONE_CAPITALISED.fullmatch(text)]
+        titles = [n for n, text in enumerate(said) if not wanted[n] and _TITLE.fullmatch(text)]
         found = self._model.hypotheses(
-            [*said, *(said[n].lower() for n in lone)],
+            [*said, *(said[n].lower() for n in titles)],
             model_code(language),
             model_code(self._target),
             self._cancel,
@@ -137,7 +137,7 @@ class SentenceTranslator:
             count=count,
             attention=self._wishes.alignment or any(wanted) or any(marked),
         )
-        likelier = _likelier(found[: len(said)], dict(zip(lone, found[len(said) :], strict=True)))
+        likelier = _likelier(found[: len(said)], dict(zip(titles, found[len(said) :], strict=True)))
         return [self._chosen(*each) for each in zip(said, likelier, wanted, terms, strict=True)]
 
     def _chosen(

@@ -78,9 +78,16 @@ class ByCase(ScriptedTranslator):
 
 @pytest.mark.parametrize(
     ("text", "read"),
-    [("Refund", "refund"), ("Refund:", "refund:"), ("Tom", "Tom"), ("NASA", "NASA"), ("My refund", "My refund")],
+    [
+        ("Refund", "refund"),
+        ("Refund:", "refund:"),
+        ("Tom", "Tom"),
+        ("NASA", "NASA"),
+        ("My refund", "my refund"),
+        ("My refund.", "My refund."),
+    ],
 )
-def test_a_lone_word_is_read_as_a_name_or_as_a_word_whichever_is_likelier(text: str, read: str) -> None:
+def test_a_title_begins_with_a_name_or_with_a_word_whichever_is_likelier(text: str, read: str) -> None:
     model = ByCase(lambda s: "")
     [pair] = run(model, text, source="en", alternatives=1).sentences
     assert pair.source == text and pair.target == f"<{read}>"

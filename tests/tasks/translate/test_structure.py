@@ -132,8 +132,8 @@ def test_marks_follow_their_words() -> None:
 
 def test_a_lost_placeholder_means_a_second_call_around_it() -> None:
     model = ScriptedTranslator(drops)
-    assert run(model, "Open my {file} now, please").text == "OPEN MY {file} NOW, PLEASE"
-    assert [call[0] for call in model.calls] == [["Open my {0} now, please"], ["Open my", "now, please"]]
+    assert run(model, "Please open my own {file} now").text == "PLEASE OPEN MY OWN {file} NOW"
+    assert [call[0] for call in model.calls] == [["Please open my own {0} now"], ["Please open my own", "now"]]
 
 
 def test_sentences_without_words_do_not_reach_the_model() -> None:
