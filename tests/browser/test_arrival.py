@@ -35,7 +35,7 @@ def test_the_page_says_how_far_the_models_are(browser: Browser, locale: str, wor
     backend = SlowBackend()
     pairs = (("en", "zh"), ("zh", "en"))
     translator = echo_spec("translator", head="seq2seq", tasks=("translate",), language_pairs=pairs)
-    engine = echo_engine(echo_spec("writer"), echo_encoder(LATE), translator, backend=backend)
+    engine = echo_engine(echo_spec("writer"), translator, echo_encoder(LATE), backend=backend)
     warm_up = WarmUp(engine, fetch=False)
     with served(engine, warm_up=warm_up) as (site, _), visitor(browser, site, locale) as page:
         expect(page.locator("#arrival")).to_contain_text(words, timeout=20_000)
