@@ -174,8 +174,7 @@ def test_events_show_no_progress_on_components(site: Site) -> None:
     """Where they may, each message of a run makes the browser look for each of these components."""
     events = [event for event in site.page.config["dependencies"] if event["backend_fn"]]
     private = [event for event in events if event["api_visibility"] == "private"]
-    ours = [
-        event for event in private if not event["api_name"].startswith("load_example")
-    ]  # `gr.Examples` has no choice
+    # `gr.Examples` leaves no choice.
+    ours = [event for event in private if not event["api_name"].startswith("load_example")]
     assert len(ours) > 100
     assert [event["api_name"] for event in ours if event["show_progress_on"] != []] == []

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise
 from typing import Any
 
 from llm_core.tasks.sentences import Range, split_sentences, split_windows, units
@@ -127,7 +127,7 @@ def _markdown_blocks(text: str) -> Iterator[Block]:
     for content, first, last in _inline_contents(text[cursor:]):
         cursor = max(cursor, lines[min(first, len(lines) - 1)])
         block: list[Range] = []
-        for line, following in zip_longest(content.split("\n"), content.split("\n")[1:], fillvalue=""):
+        for line, following in pairwise([*content.split("\n"), ""]):
             place = _found(text, line.strip(), cursor, lines[min(last, len(lines) - 1)])
             if place is None:
                 continue

@@ -229,10 +229,10 @@ def _in_small_letters(text: str) -> str:
     Translators cut words in capitals into letters, and know few of them. A lone word, or several that are all short,
     may be abbreviations, and so may be those within a text in letters that have no case, such as Chinese.
     """
-    if any(letter.isalpha() and letter.lower() == letter.upper() for letter in text):
-        return text
     words = _WORD.findall(text)
     if len(words) < 2 or max(map(len, words)) < _LEAST_LETTERS or text != text.upper():
+        return text
+    if any(letter.lower() == letter for word in words for letter in word):
         return text
     first = next((place for place, letter in enumerate(text) if letter.isupper()), len(text))
     small = _LONE_I.sub("I", text[: first + 1] + text[first + 1 :].lower())
