@@ -88,9 +88,20 @@ def build_page(engine: Engine, speeds: Speedometer | None = None, warm_up: WarmU
         captions_view()
         gr.Markdown(t("page.footer"), elem_id="foot")
         _refresh_on_load(page, ctx)
+    _spare_searches(page)
     # The engine holds the real limits: Gradio's own would make one visitor wait for another's tab.
     page.queue(api_open=False, max_size=512, default_concurrency_limit=None)
     return page
+
+
+def _spare_searches(page: gr.Blocks) -> None:
+    """An event that follows another names no component of its own.
+
+    Gradio has it begin at the component None, for which the browser searches the whole tree of components when the page
+    is opened; that it follows is told elsewhere (`trigger_after`).
+    """
+    for event in page.fns.values():
+        event.targets = [(target, name) for target, name in event.targets if target is not None]
 
 
 def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:

@@ -178,3 +178,10 @@ def test_events_show_no_progress_on_components(site: Site) -> None:
     ours = [event for event in private if not event["api_name"].startswith("load_example")]
     assert len(ours) > 100
     assert [event["api_name"] for event in ours if event["show_progress_on"] != []] == []
+
+
+def test_following_events_name_no_component(site: Site) -> None:
+    """Each target of an event is searched for in the tree of components when the page is opened."""
+    following = [event for event in site.page.config["dependencies"] if event["trigger_after"] is not None]
+    assert len(following) > 20
+    assert [event["api_name"] for event in following if event["targets"]] == []
