@@ -1,6 +1,8 @@
 """Named entities: words to pieces, long sentences to windows, and pieces back to words and characters.
 
 - Tags are IOB2: ``B-PER`` begins an entity, ``I-PER`` goes on with it, ``O`` is none.
+- A sentence is tokenised as running text (`words.joined`), as models were pre-trained: Chinese has no blanks.
+  Marks that share a piece (``”，``) are read as the last of them: the others are outside.
 - A word's first piece carries its label; the others are ignored, or go on with it (`continued`).
 - A sentence too long for the model gives several windows that share `stride` pieces; a word is then read where it has
   most context on both sides.
@@ -22,11 +24,12 @@ import numpy.typing as npt
 
 from llm_core.data.collators import IGNORED
 from llm_core.data.loaders import Row
-from llm_core.data.words import character_ranges
+from llm_core.data.words import Range, character_ranges, joined
 from llm_core.errors import InputError
 
 Array = npt.NDArray[Any]
 OUTSIDE = "O"
+BLANK = "▁"
 CERTAINLY_NOT = -1e4
 """A logit that leaves no probability."""
 
@@ -39,7 +42,7 @@ class TagWindow:
     """Index of the sentence it comes from."""
     input_ids: list[int]
     words: list[int]
-    """Per piece: index of its word in the sentence, or -1 at special tokens."""
+    """Per piece: index of its word in the sentence, or -1 at special tokens and blanks."""
     token_type_ids: list[int] | None = None
     """Per piece: whether its word has a capital letter; None: that is not told."""
     begun: int = -1
@@ -104,28 +107,49 @@ def tag_windows(
     kept = [row for row, words in enumerate(sentences) if words]
     if not kept:
         return []
+    texts = [joined(sentences[row], letters_apart=True) for row in kept]
     encoded = tokenizer(
-        [list(sentences[row]) for row in kept],
-        is_split_into_words=True,
+        [text for text, _ in texts],
         truncation=True,
         max_length=max_length,
         stride=stride,
         return_overflowing_tokens=True,
+        return_offsets_mapping=True,
     )
+    owners = [_words_of_characters(text, places) for text, places in texts]
+    blank, before = _blank_of(tokenizer), list[int]()
     found: list[TagWindow] = []
     for i, owner in enumerate(encoded["overflow_to_sample_mapping"]):
-        words = [-1 if word is None else word for word in encoded.word_ids(i)]
-        begun = _word_before(found[-1], stride) if found and found[-1].row == kept[owner] else -1
+        ids = encoded["input_ids"][i]
+        words = _words_of_pieces(ids, encoded["offset_mapping"][i], owners[owner], blank)
+        # Windows share `stride` pieces: this is the word of the piece just before this window's first.
+        begun = before[-stride - 1] if found and found[-1].row == kept[owner] else -1
+        before = [word for word, part in zip(words, encoded.sequence_ids(i), strict=True) if part is not None]
         sentence = sentences[kept[owner]]
         capitals = [int(word >= 0 and sentence[word] != sentence[word].lower()) for word in words]
         types = capitals if mark_capitals else None
-        found.append(TagWindow(kept[owner], encoded["input_ids"][i], words, types, begun))
+        found.append(TagWindow(kept[owner], ids, words, types, begun))
     return found
 
 
-def _word_before(window: TagWindow, stride: int) -> int:
-    """The word of the piece just before the next window's first: windows share `stride` pieces."""
-    return [word for word in window.words if word >= 0][-stride - 1]
+def _words_of_characters(text: str, places: Sequence[Range]) -> list[int]:
+    """Per character of the text the word that it is of; -1 for a blank."""
+    found = [-1] * len(text)
+    for word, (start, end) in enumerate(places):
+        found[start:end] = [word] * (end - start)
+    return found
+
+
+def _words_of_pieces(ids: Sequence[int], offsets: Sequence[Range], owners: Sequence[int], blank: int) -> list[int]:
+    """Per piece the word of its last character, as in `words.word_starts`; -1 for special tokens and a lone blank."""
+    pieces = zip(ids, offsets, strict=True)
+    return [-1 if start == end or piece == blank else owners[end - 1] for piece, (start, end) in pieces]
+
+
+def _blank_of(tokenizer: Any) -> int:
+    """The piece that SentencePiece writes for a blank, also where it only adds one; -1: it has none."""
+    found = tokenizer.convert_tokens_to_ids(BLANK)
+    return -1 if found == tokenizer.unk_token_id else int(found)
 
 
 def tag_features(

@@ -45,23 +45,32 @@ def character_ranges(text: str) -> list[Range]:
     return [found.span() for found in _SMALL.finditer(text)]
 
 
-def joined(words: Sequence[str]) -> tuple[str, list[Range]]:
+def joined(words: Sequence[str], *, letters_apart: bool = False) -> tuple[str, list[Range]]:
     """Running text of a list of words, and where each of them is in it.
 
     No blank stands beside a Chinese character or mark, nor where every word is a single character.
+
+    Args:
+        words: In order.
+        letters_apart: Where every word is a single character, put blanks as elsewhere.
     """
-    single = all(len(word) == 1 for word in words)
+    single = not letters_apart and all(len(word) == 1 for word in words)
     text, places = "", []
     for word in words:
-        if text and word and not single and not (_is_wide(text[-1]) or _is_wide(word[0])):
+        if text and word and not single and not (_needs_no_blank(text[-1]) or _needs_no_blank(word[0])):
             text += " "
         places.append((len(text), len(text) + len(word)))
         text += word
     return text, places
 
 
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in "WF" or character in "“”‘’…—"
+def _is_chinese_mark(character: str) -> bool:
+    wide = unicodedata.east_asian_width(character) in "WF" and unicodedata.category(character)[0] == "P"
+    return wide or character in "“”‘’…—"
+
+
+def _needs_no_blank(character: str) -> bool:
+    return is_chinese(character) or _is_chinese_mark(character)
 
 
 def word_starts(text: str, offsets: Sequence[Range]) -> list[int]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
 from llm_core.data.collators import IGNORED
 from llm_core.data.tagging import (
@@ -26,9 +27,11 @@ from llm_core.data.tagging import (
     touched_tags,
     word_logits,
 )
-from llm_core.data.words import character_ranges, joined
+from llm_core.data.words import character_ranges, is_chinese, joined
 from llm_core.errors import InputError
+from llm_core.settings import REPOSITORY_ROOT
 
+ENCODER = REPOSITORY_ROOT / "models" / "encoder-zh-en"
 LABELS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG"]
 
 
@@ -150,6 +153,25 @@ def test_tokens_are_cut_as_a_text_is_and_put_together_again() -> None:
         "O",
     ]
     assert in_small_words({"tokens": ["\u200d", "a"]})[0]["tokens"] == ["\u200d", "a"]
+
+
+def test_chinese_is_read_as_running_text_and_each_character_has_a_tag_of_its_own() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(ENCODER)
+    for text in ("王芳在IBM公司。", "“好”，王芳 👍 说。"):
+        words = [text[start:end] for start, end in character_ranges(text)]
+        (whole,) = tag_windows(tokenizer, [words], 32, 0)
+        assert whole.input_ids == tokenizer(joined(words)[0])["input_ids"]
+        read = {word: tokenizer.convert_ids_to_tokens(whole.input_ids[piece]) for piece, word in whole.first_pieces()}
+        assert all(read[number] == word for number, word in enumerate(words) if is_chinese(word))
+        assert {number for number, word in enumerate(words) if word.isalnum() or word == "👍"} <= read.keys()
+
+
+@pytest.mark.parametrize("stride", [0, 1, 2, 5])
+def test_blanks_at_the_border_of_a_window_hide_no_word(stride: int) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(ENCODER)
+    words = ["王", "Q", "Zx", "在", "Q", "。", "👍", "芳"]
+    windows = tag_windows(tokenizer, [words], 8, stride)
+    assert {word for window in windows for _, word in window.first_pieces()} == set(range(len(words)))
 
 
 def test_mistakes_are_named(tokenizer: Any) -> None:
