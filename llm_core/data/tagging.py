@@ -24,12 +24,12 @@ import numpy.typing as npt
 
 from llm_core.data.collators import IGNORED
 from llm_core.data.loaders import Row
-from llm_core.data.words import Range, character_ranges, joined
+from llm_core.data.words import character_ranges, joined, words_of_characters, words_of_pieces
 from llm_core.errors import InputError
+from llm_core.tokenizer.files import BLANK
 
 Array = npt.NDArray[Any]
 OUTSIDE = "O"
-BLANK = "▁"
 CERTAINLY_NOT = -1e4
 """A logit that leaves no probability."""
 
@@ -116,12 +116,13 @@ def tag_windows(
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
     )
-    owners = [_words_of_characters(text, places) for text, places in texts]
+    owners = [words_of_characters(text, places) for text, places in texts]
     blank, before = _blank_of(tokenizer), list[int]()
     found: list[TagWindow] = []
     for i, owner in enumerate(encoded["overflow_to_sample_mapping"]):
         ids = encoded["input_ids"][i]
-        words = _words_of_pieces(ids, encoded["offset_mapping"][i], owners[owner], blank)
+        words = words_of_pieces(owners[owner], encoded["offset_mapping"][i])
+        words = [-1 if piece == blank else word for piece, word in zip(ids, words, strict=True)]
         # Windows share `stride` pieces: this is the word of the piece just before this window's first.
         begun = before[-stride - 1] if found and found[-1].row == kept[owner] else -1
         before = [word for word, part in zip(words, encoded.sequence_ids(i), strict=True) if part is not None]
@@ -130,20 +131,6 @@ def tag_windows(
         types = capitals if mark_capitals else None
         found.append(TagWindow(kept[owner], ids, words, types, begun))
     return found
-
-
-def _words_of_characters(text: str, places: Sequence[Range]) -> list[int]:
-    """Per character of the text the word that it is of; -1 for a blank."""
-    found = [-1] * len(text)
-    for word, (start, end) in enumerate(places):
-        found[start:end] = [word] * (end - start)
-    return found
-
-
-def _words_of_pieces(ids: Sequence[int], offsets: Sequence[Range], owners: Sequence[int], blank: int) -> list[int]:
-    """Per piece the word of its last character, as in `words.word_starts`; -1 for special tokens and a lone blank."""
-    pieces = zip(ids, offsets, strict=True)
-    return [-1 if start == end or piece == blank else owners[end - 1] for piece, (start, end) in pieces]
 
 
 def _blank_of(tokenizer: Any) -> int:

@@ -73,26 +73,39 @@ def _needs_no_blank(character: str) -> bool:
     return is_chinese(character) or _is_chinese_mark(character)
 
 
+def words_of_characters(text: str, ranges: Iterable[Range]) -> list[int]:
+    """Per character of the text the index of its word in `ranges`; -1: it is of none."""
+    found = [-1] * len(text)
+    for word, (first, last) in enumerate(ranges):
+        found[first:last] = [word] * (last - first)
+    return found
+
+
+def words_of_pieces(of_characters: Sequence[int], offsets: Iterable[Range]) -> list[int]:
+    """Per piece the word of its last character: SentencePiece counts the blank before a word to its first piece.
+
+    Args:
+        of_characters: From `words_of_characters`.
+        offsets: Characters of each piece; (0, 0) for a special token, which is of no word (-1).
+    """
+    return [of_characters[last - 1] if last > first else -1 for first, last in offsets]
+
+
 def word_starts(text: str, offsets: Sequence[Range]) -> list[int]:
     """1 for each piece that begins a word, 0 for one that goes on with it: what whole-word masking needs.
-
-    A piece belongs to the word of its last character: SentencePiece counts the blank before a word to its first piece.
 
     Args:
         text: What was tokenised.
         offsets: Characters of each piece; (0, 0) for a special token, which begins a word of its own.
     """
-    owner = [-1] * len(text)
-    for number, (first, last) in enumerate(word_ranges(text)):
-        owner[first:last] = [number] * (last - first)
-    words = [owner[last - 1] if last > first else -1 for first, last in offsets]
+    words = words_of_pieces(words_of_characters(text, word_ranges(text)), offsets)
     return [int(word == -1 or word != before) for before, word in zip([-1, *words], words, strict=False)]
 
 
 def by_word(text: str, pieces: Iterable[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
     """Values of pieces added up by word: first character, one past the last, and the sum.
 
-    A piece belongs to the word of its last character, as in `word_starts`; one of no word (blanks) is a word itself.
+    A piece belongs to the word of its last character, as in `words_of_pieces`; one of no word (blanks) stands alone.
 
     Args:
         text: What was tokenised.
