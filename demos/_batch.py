@@ -113,7 +113,7 @@ class BatchPanel:
 
     def _results(self) -> None:
         ctx, name = self.bench.ctx, self.bench.name
-        self.view = drawn_view("batch", f"{name}-batch-view", "matrix")
+        self.view = drawn_view("batch", f"{name}-batch-view")
         self.files = gr.File(
             label=ctx.t("batch.downloads"),
             file_count="multiple",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def board_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_boards` gives, with ``chosen`` once a model was clicked."""
-    return drawn_view("board", elem_id, "catalogue")
+    return drawn_view("board", elem_id)
 
 
 def describe_boards(ctx: DemoContext) -> str:

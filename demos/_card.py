@@ -25,7 +25,7 @@ _LIMITS = re.compile(r"^## Limits\n(.+?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 def card_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_card` gives."""
-    return drawn_view("card", elem_id, "chart", "catalogue")
+    return drawn_view("card", elem_id)
 
 
 def describe_card(ctx: DemoContext, spec: ModelSpec) -> str:

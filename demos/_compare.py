@@ -106,14 +106,18 @@ class ComparePanel:
         self._outcome = outcome or functools.partial(outcome_of, self.bench.task.name)
         own = {"message": self.message, "status": self.status, "stop": self.stop, "steps": self._steps}
         self.wiring = self.bench.connect_panel(self.run, self.stop, own, [*self._menus(), *inputs], [self.view])
-        press_run = f"() => setTimeout(() => document.querySelector('#{self.bench.name}-compare-run').click(), 60)"
-        self.ladder.click(
-            self._climb, list(self.bench.choosers), [*self._models, *self._settings], queue=False, **PRIVATE
-        ).then(None, js=press_run, api_visibility="private")
+        if self.ladder is not None:
+            self._connect_ladder(self.ladder)
         for chooser in self.bench.choosers:
             chooser.change(self._refresh, list(self.bench.choosers), self._refreshed, queue=False, **PRIVATE)
         chosen = [chooser.value for chooser in self.bench.choosers]
         self.bench.ctx.on_load.append((tuple(self._refreshed), lambda: self._refresh(*chosen)))
+
+    def _connect_ladder(self, ladder: gr.Button) -> None:
+        press_run = f"() => setTimeout(() => document.querySelector('#{self.bench.name}-compare-run').click(), 60)"
+        ladder.click(
+            self._climb, list(self.bench.choosers), [*self._models, *self._settings], queue=False, **PRIVATE
+        ).then(None, js=press_run, api_visibility="private")
 
     def _build(self) -> None:
         t, name = self.bench.ctx.t, self.bench.name
@@ -126,25 +130,27 @@ class ComparePanel:
             self._settings: list[gr.Dropdown] = []
             with gr.Row(elem_classes=["compared-menus"]):
                 for number in range(1, COLUMNS + 1):
-                    with gr.Column(min_width=220):
-                        self._build_column(number)
+                    self._build_column(number)
             self.message = gr.Markdown("", elem_id=f"{name}-compare-message", elem_classes=["problem"])
             with gr.Row(elem_classes=["actions"]):
                 self.run = gr.Button(
                     t("compare.run"), elem_id=f"{name}-compare-run", elem_classes=["run"], variant="primary"
                 )
-                self.ladder = gr.Button(
-                    t("remote.ladder"), elem_id=f"{name}-compare-ladder", interactive=False, visible=self._climbs
+                self.ladder = (
+                    gr.Button(t("remote.ladder"), elem_id=f"{name}-compare-ladder", interactive=False)
+                    if self._climbs
+                    else None
                 )
                 self.stop = gr.Button(
                     t("common.stop"), elem_id=f"{name}-compare-stop", elem_classes=["stop"], variant="stop",
                     interactive=False, min_width=80,
                 )  # fmt: skip
-            gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"], visible=self._climbs)
+            if self._climbs:
+                gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"])
             self.status = status_view(f"{name}-compare-status", value="")
-            self.view = drawn_view("compare", f"{name}-compared", "bars", "catalogue")
+            self.view = drawn_view("compare", f"{name}-compared")
             self.bench.empty(self.view)
-        self._refreshed = [*self._models, *self._settings[1:2], self.ladder]
+        self._refreshed = [*self._models, *self._settings[1:2], *([self.ladder] if self.ladder is not None else [])]
 
     def _build_column(self, number: int) -> None:
         ctx, name = self.bench.ctx, self.bench.name
@@ -210,8 +216,9 @@ class ComparePanel:
             gr.update(choices=self._choices(specs, absent, optional=value == NO_COLUMN), value=value)
             for value in values
         ]
-        ladder = gr.update(interactive=len(self._rungs(specs)) > 1)
-        return (*menus, *([gr.update(value=setting)] if self.settings else []), ladder)
+        settings = [gr.update(value=setting)] if self.settings else []
+        ladder = [gr.update(interactive=len(self._rungs(specs)) > 1)] if self.ladder is not None else []
+        return (*menus, *settings, *ladder)
 
     @property
     def _climbs(self) -> bool:

@@ -16,7 +16,7 @@ from llm_core.tasks.entities import EntitiesResult
 
 def dial_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_dial` gives, or empty."""
-    return drawn_view("dial", elem_id, "chart", "catalogue")
+    return drawn_view("dial", elem_id)
 
 
 def describe_dial(ctx: DemoContext, model_id: str, scores: Mapping[str, float]) -> str:

@@ -1,5 +1,8 @@
 """Views that the browser draws from data: a constant template, a script in ``assets/`` and a value in JSON.
 
+The scripts stand in the page's head, once; a component only names its own. Written out in each component they were a
+third of the page.
+
 Text of visitors and models reaches the browser as JSON in which no ``<`` or ``>`` is left, and the scripts make text
 nodes of it. So nothing of it can become markup.
 """
@@ -16,33 +19,44 @@ import gradio as gr
 from demos._i18n import words
 
 _ASSETS = Path(__file__).with_name("assets")
+_SHARED = ("drawn", "bars", "catalogue", "chart", "inspection", "matrix")
+"""Scripts whose functions the views use."""
+_OF_THE_PAGE = ("first", "page", "restore")
+"""Scripts that are neither shared by views nor a view's."""
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 
-def drawn_view(
-    name: str, elem_id: str, *helpers: str, value: str = "", classes: Sequence[str] = (), render: bool = True
-) -> gr.HTML:
+def drawn_view(name: str, elem_id: str, value: str = "", classes: Sequence[str] = (), render: bool = True) -> gr.HTML:
     """The component; its value is what `encoded` gives, or empty.
 
     Args:
         name: Of the script, of the table of strings it may show, and of its class of styles.
         elem_id: Unique on the page.
-        helpers: Scripts that it shares with others.
         value: What it shows from the first.
         classes: Further classes of styles.
         render: Whether it stands here; otherwise it is rendered later.
     """
-    scripts = ("drawn", *helpers, name)
     return gr.HTML(
         value,
         html_template=f'<div class="{name}-root"></div>',
-        js_on_load="\n".join((_ASSETS / f"{part}.js").read_text(encoding="utf-8") for part in scripts),
+        js_on_load=f"drawnViews.{name}(element, props, trigger, watch)",
         apply_default_css=False,
         label=words(name),
         elem_id=elem_id,
         elem_classes=[name, *classes],
         render=render,
     )
+
+
+def view_scripts() -> str:
+    """The scripts of all views, for the page's head: ``drawnViews`` holds a function for each."""
+    names = sorted(file.stem for file in _ASSETS.glob("*.js") if file.stem not in (*_SHARED, *_OF_THE_PAGE))
+    views = (f"{name}(element, props, trigger, watch) {{\n{_script(name)}}}" for name in names)
+    return "".join([*map(_script, _SHARED), "window.drawnViews = {\n", ",\n".join(views), "};\n"])
+
+
+def _script(name: str) -> str:
+    return (_ASSETS / f"{name}.js").read_text(encoding="utf-8")
 
 
 def encoded(value: dict[str, Any]) -> str:

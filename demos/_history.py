@@ -23,7 +23,7 @@ SHOWN_CHARS = 200
 
 def history_view() -> gr.HTML:
     """The component, to be rendered at the foot; its value is what `describe_run` gives, or empty."""
-    return drawn_view("history", "history", "catalogue", render=False)
+    return drawn_view("history", "history", render=False)
 
 
 def describe_run(

@@ -18,7 +18,7 @@ SHOWN_LABELS = 8
 
 def labels_view(elem_id: str, *classes: str) -> gr.HTML:
     """The component for one text's labels; its value is what `describe_labels` gives, or empty."""
-    return drawn_view("labels", elem_id, "bars", classes=classes)
+    return drawn_view("labels", elem_id, classes=classes)
 
 
 def describe_labels(scores: Mapping[str, float], *, own: bool = False) -> str:

@@ -29,7 +29,7 @@ def build_learning(ctx: DemoContext, tab: gr.Tab) -> None:
         elem_id="hood-learning-model",
         filterable=False,
     )
-    view = drawn_view("learning", "hood-learning-view", "inspection", "catalogue")
+    view = drawn_view("learning", "hood-learning-view")
 
     def show(name: str) -> str:
         return describe_learning(folder, name)

@@ -45,7 +45,7 @@ def unavailable(ctx: DemoContext, specs: Sequence[ModelSpec]) -> dict[str, Avail
 
 def note_view(elem_id: str, value: str = "") -> gr.HTML:
     """The line below the menu; its value is what `describe_choice` gives, or `own_note`."""
-    return drawn_view("note", elem_id, "catalogue", value=value)
+    return drawn_view("note", elem_id, value=value)
 
 
 def describe_choice(ctx: DemoContext, specs: Sequence[ModelSpec], model_id: str) -> str:

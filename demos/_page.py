@@ -19,9 +19,11 @@ from demos._api import FURTHER, publish
 from demos._arrival import arrival_view
 from demos._captions import caption_strings, captions_view
 from demos._demo import DemoContext, discover
+from demos._drawn import view_scripts
 from demos._head import ICON, PageHead
 from demos._history import history_view
 from demos._i18n import LANGUAGES, strings, t, translations
+from demos._kept import KeptAnswers
 from demos._login import login_view
 from demos._model_words import model_strings
 from demos._security import BodyLimit, SecurityHeaders
@@ -155,7 +157,8 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [
                 Middleware(SecurityHeaders),
-                Middleware(PageHead, told=_told(), style=_style(_FIRST), script=_script(_FIRST)),
+                Middleware(KeptAnswers),
+                Middleware(PageHead, told=_told(), style=_style(_FIRST), script=_script(_FIRST) + view_scripts()),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
             "routes": list(routes),

@@ -46,7 +46,7 @@ READY = told("status.ready")
 
 def status_view(elem_id: str, value: str = READY, classes: Sequence[str] = ()) -> gr.HTML:
     """The component; its value is one of this module's lines, or empty."""
-    return drawn_view("status", elem_id, "catalogue", value=value, classes=classes)
+    return drawn_view("status", elem_id, value=value, classes=classes)
 
 
 def describe_phase(view: View) -> str:

@@ -20,7 +20,7 @@ MAX_SHOWN = 100
 
 def train_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_training` gives, or empty."""
-    return drawn_view("train", elem_id, "chart", "matrix")
+    return drawn_view("train", elem_id)
 
 
 def describe_training(result: TrainResult) -> str:

@@ -37,7 +37,7 @@ def build_walkthrough(ctx: DemoContext, tab: gr.Tab) -> None:
     message = gr.Markdown("", elem_classes=["problem"])
     step = gr.Slider(1, len(STEPS), 1, step=1, label=ctx.t("numbers.step"), elem_id="hood-walk-step")
     words = gr.Markdown("", latex_delimiters=_FORMULA, elem_id="hood-walk-words")
-    numbers = drawn_view("numbers", "hood-walk-numbers", "inspection")
+    numbers = drawn_view("numbers", "hood-walk-numbers")
     inputs, outputs = [language, sentence, step], [message, words, numbers]
     opened = tab.select(None, language, language, js=_BROWSERS_LANGUAGE, **PRIVATE)
     opened.then(show_step, inputs, outputs, queue=False, **PRIVATE)

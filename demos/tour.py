@@ -35,7 +35,7 @@ def build(ctx: DemoContext) -> None:
     with gr.Column(elem_id=SLUG):
         if tour.accent is not None:
             gr.HTML(f"<style>#{SLUG} {{ --tour-accent: {tour.accent} }}</style>", elem_classes=["unseen"])
-        drawn_view(SLUG, "tour-controls")
+        controls = drawn_view(SLUG, "tour-controls")
         with gr.Walkthrough(selected=0, elem_id="tour-steps") as walkthrough:
             with gr.Step(ctx.t("tour.start"), id=0, elem_id="tour-step-0"):
                 _opening(tour, file)
@@ -45,15 +45,9 @@ def build(ctx: DemoContext) -> None:
             last = len(tour.step) + 1
             with gr.Step(ctx.t("tour.end"), id=last, elem_id=f"tour-step-{last}"):
                 _ending(ctx, shown)
-        for number in range(last + 1):
-            _build_mover(walkthrough, number)
-
-
-def _build_mover(walkthrough: gr.Walkthrough, number: int) -> None:
-    """What the controls press: Gradio itself lets visitors go back to a step, but not on to the next."""
-    mover = gr.Button(str(number), elem_id=f"tour-go-{number}", elem_classes=["unseen"])
-    to_step = f"() => ({{selected: {number}, __type__: 'update'}})"
-    mover.click(None, outputs=walkthrough, js=to_step, **PRIVATE)
+        # Gradio itself lets visitors go back to a step, but not on to the next.
+        to_step = "(step) => ({ selected: Number(step), __type__: 'update' })"
+        controls.input(None, controls, walkthrough, js=to_step, **PRIVATE)
 
 
 def said(name: str) -> I18nData:
@@ -88,7 +82,7 @@ def _build_step(ctx: DemoContext, demo: Demo, step: TourStep, number: int) -> No
                     interactive=False,
                 )  # fmt: skip
         with gr.Column(min_width=280):
-            answer = drawn_view("compare", f"{name}-answer", "bars", "catalogue")
+            answer = drawn_view("compare", f"{name}-answer")
             status = status_view(f"{name}-status")
 
     def to_request(text: str) -> Mapping[str, Any]:
@@ -130,9 +124,7 @@ def _ending(ctx: DemoContext, shown: Mapping[str, Demo]) -> None:
     with gr.Row(elem_classes=["onward"]):
         for demo in shown.values():
             if not demo.within:
-                opens = f"() => document.getElementById('tab-{demo.slug}-button')?.click()"
-                button = gr.Button(ctx.t(f"{demo.slug}.title"), elem_id=f"tour-to-{demo.slug}")
-                button.click(None, js=opens, **PRIVATE)
+                gr.Button(ctx.t(f"{demo.slug}.title"), elem_id=f"tour-to-{demo.slug}")
 
 
 DEMO = Demo(slug=SLUG, order=98, icon="▶", task=None, build=build, endpoint=None)

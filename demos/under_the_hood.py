@@ -65,7 +65,7 @@ def _build_text(ctx: DemoContext) -> None:
             for name in VIEWS:
                 with gr.Tab(ctx.t(f"under_the_hood.view_{name}"), id=f"hood-{name}"):
                     gr.Markdown(ctx.t(f"under_the_hood.about_{name}"), elem_classes=["lead"])
-                    views[name] = drawn_view(name, f"hood-{name}-view", "inspection")
+                    views[name] = drawn_view(name, f"hood-{name}-view")
         bench.examples([[each] for each in EXAMPLES.values()], [text], list(EXAMPLES))
 
     def render(view: View, text: str) -> Updates:

@@ -105,7 +105,7 @@ function arcs(weights, rows, columns, tell) {
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const data = JSON.parse(props.value);
   view.kind = Math.min(view.kind, data.kinds.length - 1);
@@ -173,4 +173,4 @@ function draw() {
   root.append(columnsBox);
 }
 
-redraw(draw);
+redraw(watch, draw);

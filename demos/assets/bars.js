@@ -1,5 +1,4 @@
 // A label with its probability, as a bar.
-const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`;
 const barRow = (tag, won, name, share) => {
   const row = make(tag, won ? "row bar-row won" : "row bar-row");
   const bar = make("span", "bar");

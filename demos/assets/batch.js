@@ -83,7 +83,7 @@ function mistakes(data, say) {
 function draw() {
   if (!props.value) return root.replaceChildren();
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   const parts = [progress(data, say)];
   if (data.ended && (data.scores.length || data.confidence !== null)) parts.push(figures(data, say));
   if (data.ended && data.scores.length) parts.push(make("p", "hint", `${say.scored} ${count(data.scored)}. ${say.interval}`));

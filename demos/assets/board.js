@@ -195,7 +195,7 @@ function table(board) {
 
 function draw() {
   data = props.value ? JSON.parse(props.value) : null;
-  say = strings();
+  say = strings(props);
   const opened = root.contains(document.activeElement) ? document.activeElement.dataset.key : "";
   root.replaceChildren();
   if (!data) return;

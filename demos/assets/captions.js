@@ -38,7 +38,7 @@ function apply() {
 }
 
 function draw() {
-  say = strings();
+  say = strings(props);
   root.lang = say.language;
   apply();
 }

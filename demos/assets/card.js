@@ -59,7 +59,7 @@ function draw() {
   root.replaceChildren();
   if (!props.value) return;
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   root.classList.toggle("absent", data.absent.length > 0);
   root.append(make("h3", "", titled(data.id, data.title, say)), make("p", "summary", summarised(data.id, data.summary, say)));
   if (data.absent.length) root.append(make("p", "reason", `✕ ${say.absent} ${absence(data.absent, say)}`));

@@ -116,7 +116,7 @@ function verdict(columns) {
 }
 
 function draw() {
-  say = strings();
+  say = strings(props);
   root.replaceChildren();
   if (!props.value) {
     root.append(make("p", "none", say.none));

@@ -93,7 +93,7 @@ function draw() {
   data = props.value ? JSON.parse(props.value) : null;
   root.replaceChildren();
   root.classList.remove("stale");
-  const say = strings();
+  const say = strings(props);
   if (!data) {
     root.append(make("p", "none waiting", say.waiting));
     return;

@@ -90,7 +90,7 @@ function draw() {
   element.closest(".results")?.removeAttribute("data-withheld");
   if (!props.value) return;
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   const panel = make("div", "panel");
   const show = () => {
     panel.replaceChildren(verdict(data, say));

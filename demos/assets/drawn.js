@@ -17,4 +17,5 @@ const copyButton = (className, [title, done], text) => {
 };
 // What visitors call a label of ours: the view's table holds the table `labels`, too. Others are called what they are.
 const named = (label, say) => say[`labels.${label.toLowerCase().replace(/[^a-z]+/g, "_")}`] ?? label;
-const strings = () => Object.fromEntries((props.label || "").split("\n").map((line) => line.split("\t")));
+const strings = (props) => Object.fromEntries((props.label || "").split("\n").map((line) => line.split("\t")));
+const percent = (share, digits = share > 0 && share < 0.1 ? 1 : 0) => `${(100 * share).toFixed(digits)}%`;

@@ -6,7 +6,7 @@ const view = { stack: 0, layer: null };
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const data = JSON.parse(props.value);
   view.stack = Math.min(view.stack, data.stacks.length - 1);
@@ -59,4 +59,4 @@ function draw() {
   show();
 }
 
-redraw(draw);
+redraw(watch, draw);

@@ -5,7 +5,6 @@ const FAINT = 0.03; // of the strongest word; weaker ones are not coloured
 const STRONG = 0.3; // of the strongest word; these are underlined, too
 const LISTED = 5;
 
-const percent = (share) => `${share > 0 && share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)}%`;
 const signed = (weight) => `${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`;
 const side = (weight) => (weight < 0 ? "against" : "for");
 
@@ -81,7 +80,7 @@ function draw() {
   root.replaceChildren();
   if (!props.value) return;
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   const weighted = [...data.question, ...data.text].filter(([, weight]) => weight !== null);
   const most = Math.max(0, ...weighted.map(([, weight]) => Math.abs(weight)));
   const worth = weighted.filter(([text, weight]) => Math.abs(weight) >= FAINT * most && /[\p{L}\p{N}]/u.test(text));

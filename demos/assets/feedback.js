@@ -9,7 +9,7 @@ let draft = { id: "", text: "" };
 function send(data, thumbs, comment) {
   if (Date.now() - sentAt < WAIT_MS) return; // double clicks send once
   sentAt = Date.now();
-  const say = strings();
+  const say = strings(props);
   props.value = JSON.stringify({ ...data, thumbs, comment, language: say.language });
   trigger("input");
 }
@@ -65,7 +65,7 @@ function draw() {
   root.replaceChildren();
   if (!props.value) return;
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   if (!("thumbs" in data)) sentAt = 0; // the server has answered
   const box = make("div", "box");
   box.setAttribute("role", "group");

@@ -40,7 +40,7 @@ function take() {
   if (!props.value) return;
   const { tabs, model, model_id, ...run } = JSON.parse(props.value);
   if (runs.some(({ id }) => id === run.id)) return;
-  const entry = { ...run, model: titled(model_id, model, strings()), time: new Date().toISOString(), tab: titleOf(tabs) };
+  const entry = { ...run, model: titled(model_id, model, strings(props)), time: new Date().toISOString(), tab: titleOf(tabs) };
   const before = runs.at(-1);
   if (before && typedOn(before, entry)) runs.pop();
   runs.push(entry);
@@ -77,7 +77,7 @@ function row(run, say) {
 }
 
 function draw() {
-  const say = strings();
+  const say = strings(props);
   const open = root.querySelector("details")?.open;
   const box = make("details");
   box.open = Boolean(open);

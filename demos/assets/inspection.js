@@ -19,11 +19,11 @@ const button = (className, text, act) => {
   return made;
 };
 // Another text, or another model, for the fields of the page.
-const choose = (chosen) => {
+const choose = (props, trigger, chosen) => {
   props.value = JSON.stringify({ ...JSON.parse(props.value), chosen });
   trigger("input");
 };
-const redraw = (draw) => {
+const redraw = (watch, draw) => {
   draw();
   watch(["value", "label"], draw);
 };

@@ -4,7 +4,7 @@ const root = element.querySelector(".labels-root");
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   root.append(make("p", "heading", say.title));
   if (!props.value) return;
   const data = JSON.parse(props.value);

@@ -66,7 +66,7 @@ function draw() {
   clearInterval(timer);
   timer = null;
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const data = JSON.parse(props.value);
   const at = {};
@@ -124,4 +124,4 @@ function draw() {
   show();
 }
 
-redraw(draw);
+redraw(watch, draw);

@@ -4,7 +4,7 @@ const root = element.querySelector(".lens-root");
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const data = JSON.parse(props.value);
   const panel = make("div", "panel");
@@ -56,4 +56,4 @@ function draw() {
   root.append(scroll, panel);
 }
 
-redraw(draw);
+redraw(watch, draw);

@@ -11,7 +11,7 @@ function piece([text, label], say) {
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   root.append(make("p", "heading", say.title));
   if (!props.value) return;
   const text = make("p", "text");

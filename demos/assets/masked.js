@@ -4,11 +4,11 @@ const root = element.querySelector(".masked-root");
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const data = JSON.parse(props.value);
   const characters = Array.from(data.text);
-  const put = (start, end, text) => choose({ text: [...characters.slice(0, start), text, ...characters.slice(end)].join(""), model: data.model });
+  const put = (start, end, text) => choose(props, trigger, { text: [...characters.slice(0, start), text, ...characters.slice(end)].join(""), model: data.model });
   const sentence = make("p", "sentence");
   const gaps = [];
   let at = 0;
@@ -55,4 +55,4 @@ function draw() {
   root.append(lists, make("p", "legend", say.legend));
 }
 
-redraw(draw);
+redraw(watch, draw);

@@ -43,7 +43,7 @@ function draw() {
   root.replaceChildren();
   if (!props.value) return;
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   if (!data.rows.length) {
     root.append(make("p", "none", say.none));
     return;

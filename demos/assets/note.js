@@ -17,7 +17,7 @@ function draw() {
   root.replaceChildren();
   if (!props.value) return;
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   const line = make("p");
   const name = (model) => make("strong", "", titled(model.id, model.title, say));
   if (data.kind === "own") line.append(say.own);

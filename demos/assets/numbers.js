@@ -42,11 +42,11 @@ function tensor({ name, rows, columns, values }) {
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const tables = make("div", "tables");
   tables.append(...JSON.parse(props.value).tables.map(tensor));
   root.append(tables, make("p", "legend", say.legend));
 }
 
-redraw(draw);
+redraw(watch, draw);

@@ -154,7 +154,7 @@ function fill(row, sentence, say, open) {
 
 function draw() {
   data = props.value ? JSON.parse(props.value) : null;
-  const say = strings();
+  const say = strings(props);
   if (!data || !say.title) return root.replaceChildren();
   const parts = [make("h3", "", say[data.title])];
   if (data.sentences.some((sentence) => sentence.links.length)) parts.push(make("p", "hint", say.hint));

@@ -5,7 +5,7 @@ const textual = (column) => (column === 1 || column === 4 ? "text" : "");
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const stacks = JSON.parse(props.value).stacks;
   for (const { name, text, pieces } of stacks) {
@@ -54,4 +54,4 @@ function draw() {
   root.append(make("p", "legend", say.legend));
 }
 
-redraw(draw);
+redraw(watch, draw);

@@ -50,7 +50,7 @@ function facts(data, say) {
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) {
     root.append(make("p", "none", say.none));
     return;

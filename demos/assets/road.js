@@ -57,7 +57,7 @@ function row(stations, name, say) {
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   const nav = make("nav");
   nav.setAttribute("aria-label", say.title);
   nav.append(make("p", "", say.road), row(STATIONS, "stations", say), make("p", "", say.pass), row(PASS, "pass", say));
@@ -68,7 +68,7 @@ function draw() {
 const seen = new IntersectionObserver(([entry]) => {
   if (!entry.isIntersecting) return;
   seen.disconnect();
-  const say = strings();
+  const say = strings(props);
   const empty = !document.querySelector("#under_the_hood textarea")?.value;
   if (empty && !new URLSearchParams(location.search).has("state")) {
     document.querySelectorAll("#under_the_hood-examples button")[Number(say.first_example)]?.click();

@@ -38,11 +38,11 @@ function slider(label, name, [low, high, step], describe, act) {
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) return root.append(make("p", "none", say.none));
   const data = JSON.parse(props.value);
   if (data.offer) {
-    root.append(make("p", "none", say.no_next), button("offer", say.ask_decoder, () => choose({ model: data.offer })));
+    root.append(make("p", "none", say.no_next), button("offer", say.ask_decoder, () => choose(props, trigger, { model: data.offer })));
     return;
   }
   const unfiltered = distribution(data.logits, 1, 0, 1);
@@ -50,7 +50,7 @@ function draw() {
   const rows = make("ol", "bars");
   const facts = make("p", "facts");
   facts.setAttribute("aria-live", "polite");
-  const grow = (place) => choose({ text: data.text + written(data.pieces[place]) });
+  const grow = (place) => choose(props, trigger, { text: data.text + written(data.pieces[place]) });
 
   function show() {
     chances = distribution(data.logits, chosenNow.temperature, chosenNow.topK, chosenNow.topP);
@@ -107,4 +107,4 @@ function draw() {
   show();
 }
 
-redraw(draw);
+redraw(watch, draw);

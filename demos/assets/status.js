@@ -8,7 +8,7 @@ function piece(given, say) {
 }
 
 function draw() {
-  const say = strings();
+  const say = strings(props);
   const { parts = [], warning } = props.value ? JSON.parse(props.value) : {};
   const told = (pieces) => pieces.map((each) => piece(each, say)).join(" ");
   root.replaceChildren(...parts.map((part) => make("span", "", told(part))));

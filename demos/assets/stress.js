@@ -12,7 +12,6 @@ function marked(text, original) {
   return box;
 }
 
-const percent = (share) => `${Math.round(100 * share)}%`;
 
 // What came out, in words: by the kind of task.
 function answer({ label, score }, { kind, own }, say) {
@@ -49,7 +48,7 @@ function draw() {
   root.replaceChildren();
   if (!props.value) return;
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   const [flips, tried] = data.flips;
   const verdict = make("p", flips ? "verdict turned" : "verdict held");
   verdict.textContent = flips ? `✕ ${say.turned} ${flips}/${tried}` : `✓ ${say.held} ${tried}/${tried}`;

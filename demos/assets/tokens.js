@@ -4,7 +4,6 @@ const root = element.querySelector(".tokens-root");
 const BANDS = [[0.9, "sure"], [0.5, "likely"], [0.1, "open"], [0, "rare"]]; // lowest probability of each
 let data = null;
 
-const percent = (chance) => `${chance < 0.1 ? (100 * chance).toFixed(1) : Math.round(100 * chance)}%`;
 const visible = (text) => text.replaceAll("\n", "⏎") || "∅";
 
 function others(place, say) {
@@ -31,7 +30,7 @@ function draw() {
   data = props.value ? JSON.parse(props.value) : null;
   root.replaceChildren();
   if (!data) return;
-  const say = strings();
+  const say = strings(props);
   const text = make("div", "text");
   const panel = make("div", "panel");
   panel.setAttribute("aria-live", "polite");

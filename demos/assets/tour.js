@@ -1,5 +1,5 @@
 // The tour's own controls (see tour.py): next and back by button or key, the speaker's notes, the whole screen.
-// Steps and their buttons are Gradio's; this only presses them. Every text becomes a text node.
+// Steps are Gradio's; this names the one to show, and at the end opens the tab whose button is pressed. Every text becomes a text node.
 const root = element.querySelector(".tour-root");
 const tour = () => document.getElementById("tour");
 const heads = () => [...document.querySelectorAll('[id^="tour-step-"][id$="-button"]')];
@@ -11,7 +11,8 @@ let buttons = {};
 
 function go(to) {
   const next = Math.max(0, Math.min(heads().length - 1, to));
-  document.getElementById(`tour-go-${next}`)?.click();
+  props.value = String(next);
+  trigger("input");
   entered(next);
 }
 
@@ -56,7 +57,7 @@ function button(name, text, act) {
 }
 
 function draw() {
-  const say = strings();
+  const say = strings(props);
   root.replaceChildren();
   buttons = { position: make("span", "position", "") };
   buttons.position.setAttribute("aria-live", "polite");
@@ -77,6 +78,8 @@ function draw() {
 }
 
 document.addEventListener("click", (event) => {
+  const onward = event.target.closest?.('[id^="tour-to-"]');
+  if (onward) document.getElementById(`tab-${onward.id.slice("tour-to-".length)}-button`)?.click();
   const step = heads().findIndex((head) => head.contains(event.target));
   if (step >= 0) entered(step);
 });

@@ -131,7 +131,7 @@ function mistakes(data, say) {
 function draw() {
   if (!props.value) return root.replaceChildren();
   const data = JSON.parse(props.value);
-  const say = strings();
+  const say = strings(props);
   const [learned, kept] = data.rows;
   const parts = [progress(data, say)];
   if (data.report) parts.push(figures(data, say));

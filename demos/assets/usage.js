@@ -6,7 +6,7 @@ let chosen = "";
 
 function draw() {
   root.replaceChildren();
-  const say = strings();
+  const say = strings(props);
   if (!props.value) {
     root.append(make("p", "none", say.none));
     return;

@@ -14,6 +14,7 @@ import pytest
 import demos
 from demos._api import FURTHER
 from demos._demo import Demo, discover
+from demos._drawn import view_scripts
 from demos._i18n import strings
 from demos._page import build_page
 from llm_core.catalog import load_catalog
@@ -154,12 +155,15 @@ def test_every_string_that_is_used_exists_and_every_one_is_used() -> None:
 
 
 def test_no_component_shows_html_from_a_model_or_visitor(page: gr.Blocks) -> None:
+    scripts = view_scripts()
+    assert not re.search(r"(inner|outer)HTML|insertAdjacent|document\.write|DOMParser|eval|Function\(", scripts)
+    assert "</script" not in scripts and "<!--" not in scripts, "they stand in the page's head"
     for block in page.blocks.values():
         if isinstance(block, gr.HTML):
             assert re.fullmatch(r'<div class="[a-z-]+"></div>', block.html_template), "a template must be constant"
             assert not block.css_template and not block.props and not block.head
-            script = block.js_on_load or ""
-            assert not re.search(r"(inner|outer)HTML|insertAdjacent|document\.write|DOMParser|eval|Function\(", script)
+            drawn = re.fullmatch(r"drawnViews\.(\w+)\(element, props, trigger, watch\)", block.js_on_load or "")
+            assert drawn and f"\n{drawn[1]}(element, props, trigger, watch) {{" in scripts
     for block in page.blocks.values():
         if isinstance(block, gr.Markdown | gr.Chatbot):
             assert block.sanitize_html
