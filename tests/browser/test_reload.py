@@ -40,6 +40,9 @@ def test_a_reload_opens_the_same_tab_with_what_was_typed_in_all_of_them(visit: P
         visit.locator(field).first.click()
         visit.keyboard.type(TYPED)
         visit.wait_for_function(f"({KEPT})('{slug}').includes('{TYPED}')")
+    # A stream that the reload cuts off is told in the console: the first example under the hood, and completions.
+    expect(visit.locator("#under_the_hood-status")).to_contain_text("✓", timeout=ANSWER_MS)
+    expect(visit.locator("button.stop:enabled")).to_have_count(0, timeout=ANSWER_MS)
     reload(visit)
     expect(visit.locator("#train")).to_be_visible(timeout=ANSWER_MS)  # the last one
     for slug, field in FIELDS.items():
