@@ -106,8 +106,8 @@ class ComparePanel:
         self._outcome = outcome or functools.partial(outcome_of, self.bench.task.name)
         own = {"message": self.message, "status": self.status, "stop": self.stop, "steps": self._steps}
         self.wiring = self.bench.connect_panel(self.run, self.stop, own, [*self._menus(), *inputs], [self.view])
-        if self.ladder is not None:
-            self._connect_ladder(self.ladder)
+        for ladder in self._ladder:
+            self._connect_ladder(ladder)
         for chooser in self.bench.choosers:
             chooser.change(self._refresh, list(self.bench.choosers), self._refreshed, queue=False, **PRIVATE)
         chosen = [chooser.value for chooser in self.bench.choosers]
@@ -136,21 +136,21 @@ class ComparePanel:
                 self.run = gr.Button(
                     t("compare.run"), elem_id=f"{name}-compare-run", elem_classes=["run"], variant="primary"
                 )
-                self.ladder = (
-                    gr.Button(t("remote.ladder"), elem_id=f"{name}-compare-ladder", interactive=False)
-                    if self._climbs
-                    else None
-                )
+                self._ladder: list[gr.Button] = []
+                if self._climbs:
+                    self._ladder.append(
+                        gr.Button(t("remote.ladder"), elem_id=f"{name}-compare-ladder", interactive=False)
+                    )
                 self.stop = gr.Button(
                     t("common.stop"), elem_id=f"{name}-compare-stop", elem_classes=["stop"], variant="stop",
                     interactive=False, min_width=80,
                 )  # fmt: skip
-            if self._climbs:
+            if self._ladder:
                 gr.Markdown(t("remote.ladder_hint"), elem_classes=["note"])
             self.status = status_view(f"{name}-compare-status", value="")
             self.view = drawn_view("compare", f"{name}-compared")
             self.bench.empty(self.view)
-        self._refreshed = [*self._models, *self._settings[1:2], *([self.ladder] if self.ladder is not None else [])]
+        self._refreshed = [*self._models, *self._settings[1:2], *self._ladder]
 
     def _build_column(self, number: int) -> None:
         ctx, name = self.bench.ctx, self.bench.name
@@ -217,7 +217,7 @@ class ComparePanel:
             for value in values
         ]
         settings = [gr.update(value=setting)] if self.settings else []
-        ladder = [gr.update(interactive=len(self._rungs(specs)) > 1)] if self.ladder is not None else []
+        ladder = [gr.update(interactive=len(self._rungs(specs)) > 1) for _ in self._ladder]
         return (*menus, *settings, *ladder)
 
     @property

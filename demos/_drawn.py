@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from demos._assets import names, script
 from demos._i18n import words
 
-_ASSETS = Path(__file__).with_name("assets")
 _SHARED = ("drawn", "bars", "catalogue", "chart", "inspection", "matrix")
 """Scripts whose functions the views use."""
 _OF_THE_PAGE = ("first", "page", "restore")
 """Scripts that are neither shared by views nor a view's."""
+VIEWS = tuple(name for name in names("js") if name not in (*_SHARED, *_OF_THE_PAGE))
+"""Scripts of a view each."""
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "`": "\\u0060", "$": "\\u0024"})
 
 
@@ -50,13 +51,8 @@ def drawn_view(name: str, elem_id: str, value: str = "", classes: Sequence[str] 
 
 def view_scripts() -> str:
     """The scripts of all views, for the page's head: ``drawnViews`` holds a function for each."""
-    names = sorted(file.stem for file in _ASSETS.glob("*.js") if file.stem not in (*_SHARED, *_OF_THE_PAGE))
-    views = (f"{name}(element, props, trigger, watch) {{\n{_script(name)}}}" for name in names)
-    return "".join([*map(_script, _SHARED), "window.drawnViews = {\n", ",\n".join(views), "};\n"])
-
-
-def _script(name: str) -> str:
-    return (_ASSETS / f"{name}.js").read_text(encoding="utf-8")
+    views = (f"{name}(element, props, trigger, watch) {{\n{script(name)}}}" for name in VIEWS)
+    return "".join([*map(script, _SHARED), "window.drawnViews = {\n", ",\n".join(views), "};\n"])
 
 
 def encoded(value: dict[str, Any]) -> str:

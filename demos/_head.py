@@ -12,7 +12,9 @@ from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import FileResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from demos._asgi import WholeAnswer, path_of, whole_answer
 
 IMAGES = Path(__file__).with_name("images")
 ICON = IMAGES / "icon.png"
@@ -41,29 +43,17 @@ class PageHead:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
+        path = path_of(scope)
         if path == PICTURE:
             return await FileResponse(IMAGES / "social.png")(scope, receive, send)
         if path != "/" or scope["method"] != "GET":
             return await self.app(scope, receive, send)
-        started: Message = {}
-        parts: list[bytes] = []
+        answer = await whole_answer(self.app, scope, receive)
+        await WholeAnswer(answer.start, self._written(scope, answer)).send(send)
 
-        async def hold(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                started.update(message)
-            else:
-                parts.append(message.get("body", b""))
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
-                body = self._written(scope, started, b"".join(parts))
-                await send(started)
-                await send({"type": "http.response.body", "body": body})
-
-        await self.app(scope, receive, hold)
-
-    def _written(self, scope: Scope, started: Message, body: bytes) -> bytes:
+    def _written(self, scope: Scope, answer: WholeAnswer) -> bytes:
         """The body as it is sent; adapts the headers."""
-        headers = MutableHeaders(scope=started)
+        headers, body = MutableHeaders(scope=answer.start), answer.body
         if not headers.get("content-type", "").startswith("text/html") or "content-encoding" in headers:
             return body
         head, script, rest = body.partition(b"<script")

@@ -10,10 +10,11 @@ import asyncio
 import gzip
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from demos._asgi import WholeAnswer, path_of, whole_answer
 
 _KEPT_BYTES = 16_000_000
 _GZIP_LEVEL = 6
@@ -28,12 +29,6 @@ _COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/s
 Key = tuple[str | None, ...]
 
 
-@dataclass(frozen=True)
-class _Answer:
-    start: Message
-    body: bytes
-
-
 class KeptAnswers:
     """Compresses the page and its files, and keeps what is nobody's own.
 
@@ -43,12 +38,12 @@ class KeptAnswers:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._kept: OrderedDict[Key, _Answer] = OrderedDict()
+        self._kept: OrderedDict[Key, WholeAnswer] = OrderedDict()
         self._bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
+        path = path_of(scope)
         if not (path == "/" or _FILE.fullmatch(path)) or not _takes_compressed(scope):
             return await self.app(scope, receive, send)
         key = _key_of(scope, path)
@@ -57,32 +52,21 @@ class KeptAnswers:
             answer = await self._fresh(scope, receive, path)
             if key is not None and answer.start["status"] == 200:
                 self._keep(key, answer)
-        # Others add headers of their own to what they are given.
-        await send({**answer.start, "headers": list(answer.start["headers"])})
-        await send({"type": "http.response.body", "body": answer.body})
+        await answer.send(send)
 
-    async def _fresh(self, scope: Scope, receive: Receive, path: str) -> _Answer:
-        started: Message = {}
-        parts: list[bytes] = []
-
-        async def hold(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                started.update(message)
-            else:
-                parts.append(message.get("body", b""))
-
-        await self.app(scope, receive, hold)
-        body, headers = b"".join(parts), MutableHeaders(scope=started)
+    async def _fresh(self, scope: Scope, receive: Receive, path: str) -> WholeAnswer:
+        answer = await whole_answer(self.app, scope, receive)
+        body, headers = answer.body, MutableHeaders(scope=answer.start)
         if headers.get("content-type", "").startswith(_COMPRESSIBLE) and "content-encoding" not in headers:
             body = await asyncio.to_thread(gzip.compress, body, _GZIP_LEVEL)
             headers["content-encoding"] = "gzip"
             headers["content-length"] = str(len(body))
             headers.add_vary_header("Accept-Encoding")
-        if started["status"] == 200 and path != "/":
+        if answer.start["status"] == 200 and path != "/":
             headers["cache-control"] = "public, max-age=31536000, immutable"
-        return _Answer(started, body)
+        return WholeAnswer(answer.start, body)
 
-    def _keep(self, key: Key, answer: _Answer) -> None:
+    def _keep(self, key: Key, answer: WholeAnswer) -> None:
         if "set-cookie" in Headers(scope=answer.start) or key in self._kept:
             return
         self._kept[key] = answer

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from demos._api import FURTHER, publish
 from demos._arrival import arrival_view
+from demos._assets import names, script, style
 from demos._captions import caption_strings, captions_view
 from demos._demo import DemoContext, discover
 from demos._drawn import view_scripts
@@ -35,10 +35,9 @@ from llm_core.limits import MAX_UPLOAD_BYTES
 from llm_core.operations.warm_up import WarmUp
 from llm_core.speed import Speedometer
 
-_ASSETS = Path(__file__).with_name("assets")
 _FIRST = "first"
 """Styles and script that the page comes with; the others are added by Gradio's script."""
-_STYLES = ("page", *sorted(file.stem for file in _ASSETS.glob("*.css") if file.stem not in ("page", _FIRST)))
+_STYLES = ("page", *(name for name in names("css") if name not in ("page", _FIRST)))
 """The page's own first: each view's may differ from it."""
 _FONTS = (
     "Inter",
@@ -122,7 +121,7 @@ def _restore_on_load(page: gr.Blocks, refreshed: Dependency, ctx: DemoContext) -
 
     The models' menus come last: bringing them up to date chooses the automatic model.
     """
-    restore = "\n".join(line for line in _script("restore").splitlines() if not line.startswith("//"))
+    restore = "\n".join(line for line in script("restore").splitlines() if not line.startswith("//"))
     frames = json.dumps([[name, len(fields)] for name, fields in ctx.restorable])
     models = [fields[0] for _, fields in ctx.restorable]
     others = [each for _, fields in ctx.restorable for each in fields[1:]]
@@ -142,8 +141,8 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
     """
     return {
         "theme": _theme(),
-        "css": "\n".join(_style(name) for name in _STYLES),
-        "js": _script("page"),
+        "css": "\n".join(style(name) for name in _STYLES),
+        "js": script("page"),
         "favicon_path": ICON,
         "i18n": translations(caption_strings, model_strings, tour_strings),
         "footer_links": ["api", "settings"],
@@ -158,7 +157,7 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
             "middleware": [
                 Middleware(SecurityHeaders),
                 Middleware(KeptAnswers),
-                Middleware(PageHead, told=_told(), style=_style(_FIRST), script=_script(_FIRST) + view_scripts()),
+                Middleware(PageHead, told=_told(), style=style(_FIRST), script=script(_FIRST) + view_scripts()),
                 Middleware(BodyLimit, max_bytes=MAX_UPLOAD_BYTES + _BODY_MARGIN_BYTES),
             ],
             "routes": list(routes),
@@ -166,14 +165,6 @@ def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:
             "redoc_url": None,
         },
     }
-
-
-def _style(name: str) -> str:
-    return (_ASSETS / f"{name}.css").read_text(encoding="utf-8")
-
-
-def _script(name: str) -> str:
-    return (_ASSETS / f"{name}.js").read_text(encoding="utf-8")
 
 
 def _told() -> dict[str, tuple[str, str]]:

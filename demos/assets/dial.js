@@ -1,10 +1,9 @@
 // The confidence dial: answer only above a probability, and what that does to coverage and accuracy on validation rows.
 // The value is JSON (see _dial.py). Every text in it becomes a text node: nothing is ever parsed as HTML.
 const root = element.querySelector(".dial-root");
-const percent = (share) => `${(100 * share).toFixed(1)}%`;
 let least = 0; // in hundredths; kept from one answer to the next
 
-const surely = ([text, score], { kind, own }, say) => `${kind === "label" && !own ? named(text, say) : text || say.not_in_text} ${percent(score)}`;
+const surely = ([text, score], { kind, own }, say) => `${kind === "label" && !own ? named(text, say) : text || say.not_in_text} ${percent(score, 1)}`;
 
 // What is answered and what is held back; and the marks of the text that go with it.
 function verdict(data, say) {
@@ -21,7 +20,7 @@ function verdict(data, say) {
     return told;
   }
   const [[, score]] = data.answers;
-  told.textContent = back.length ? `◌ ${say.withheld} ${percent(score)} < ${least}%` : `✓ ${say.answered} ${surely(data.answers[0], data, say)}`;
+  told.textContent = back.length ? `◌ ${say.withheld} ${percent(score, 1)} < ${least}%` : `✓ ${say.answered} ${surely(data.answers[0], data, say)}`;
   results?.toggleAttribute("data-withheld", back.length > 0);
   return told;
 }
@@ -44,10 +43,10 @@ function table({ kind, sets }, say) {
     name.scope = "row";
     name.prepend(make("span", `key n${number}`));
     name.append(make("small", "", `${rows.toLocaleString()} ${say[`rows_${kind}`] ?? say.rows}`));
-    const right = make("td", "", accuracy === null ? "–" : percent(accuracy));
-    if (accuracy !== null) right.append(make("small", "", `${percent(low)} – ${percent(high)}`));
-    line.append(name, make("td", "", percent(coverage)), right);
-    if (kind !== "label") line.append(make("td", "", further === null ? "–" : percent(further)));
+    const right = make("td", "", accuracy === null ? "–" : percent(accuracy, 1));
+    if (accuracy !== null) right.append(make("small", "", `${percent(low, 1)} – ${percent(high, 1)}`));
+    line.append(name, make("td", "", percent(coverage, 1)), right);
+    if (kind !== "label") line.append(make("td", "", further === null ? "–" : percent(further, 1)));
     body.append(line);
   });
   made.append(top, body);

@@ -1,8 +1,14 @@
-// What all drawn views begin with (see _drawn.py): elements, a button that copies, and the strings of the view's table.
+// What all drawn views share (see _drawn.py): elements, also of SVG, percentages, a button that copies, and the strings of the view's table.
 // Every text becomes a text node: nothing is ever parsed as HTML.
 const make = (tag, className, text) => {
   const made = document.createElement(tag);
   if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+const svg = (tag, attributes = {}, text) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   if (text !== undefined) made.textContent = text;
   return made;
 };

@@ -15,13 +15,9 @@ function send(data, thumbs, comment) {
 }
 
 function drawing() {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const path = svg.appendChild(document.createElementNS(space, "path"));
-  path.setAttribute("d", THUMB);
-  return svg;
+  const picture = svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" });
+  picture.append(svg("path", { d: THUMB }));
+  return picture;
 }
 
 function thumb(data, name, say) {

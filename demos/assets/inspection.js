@@ -1,11 +1,4 @@
-// What the views of a forward pass share: pieces, probabilities and shades as people read them, and SVG.
-const SVG = "http://www.w3.org/2000/svg";
-const svg = (tag, attributes = {}, text) => {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-};
+// What the views of a forward pass share: pieces, probabilities and shades as people read them.
 // SentencePiece's blank ▁ as a small dot.
 const readable = (piece) => piece.replaceAll("▁", "·").replaceAll("\n", "⏎");
 const written = (piece) => piece.replaceAll("▁", " ");

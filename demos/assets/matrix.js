@@ -1,4 +1,4 @@
-// A confusion matrix as a table, and figures in words; for drawn views that ask for it (see _drawn.py).
+// A confusion matrix as a table, and figures in words; shared by drawn views (see _drawn.py).
 const count = (number) => number.toLocaleString("en-US");
 
 // f1 may be left out; words: {title, hint, truth, given}.

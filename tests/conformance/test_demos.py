@@ -14,7 +14,7 @@ import pytest
 import demos
 from demos._api import FURTHER
 from demos._demo import Demo, discover
-from demos._drawn import view_scripts
+from demos._drawn import VIEWS, view_scripts
 from demos._i18n import strings
 from demos._page import build_page
 from llm_core.catalog import load_catalog
@@ -27,11 +27,7 @@ DEMOS = discover()
 OF_TASKS = [demo for demo in DEMOS if demo.task is not None]
 PUBLIC = [demo for demo in DEMOS if demo.endpoint is not None]
 FOLDER = Path(demos.__path__[0])
-DRAWN = [
-    path
-    for path in (FOLDER / "assets").glob("*.js")
-    if path.stem not in ("page", "drawn", "bars", "catalogue", "chart", "matrix", "restore")
-]
+DRAWN = [FOLDER / "assets" / f"{name}.js" for name in VIEWS]
 TEMPLATES = list((FOLDER / "assets").glob("*.html"))
 
 
