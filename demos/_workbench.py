@@ -6,6 +6,7 @@ A tab fills the frame with its own components and calls `connect` once. Nothing 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -184,14 +185,25 @@ class Workbench:
         kept = [each for each in inputs if not isinstance(each, _NOT_KEPT)]
         self.ctx.restorable.append((self.name, (self.model, *kept)))
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
-        resettable = [component for component in dict.fromkeys([*inputs, *outputs])]
-        blank: dict[Block, Any] = {component: component.value for component in [*resettable, *self._panels]}
+        self._connect_clear([each for each in kept if each not in outputs], [*inputs, *outputs])
+
+    def _connect_clear(self, fields: Sequence[Component], others: Sequence[Component]) -> None:
+        """The browser empties the fields by itself: what is typed next must not be lost when the server has answered.
+
+        Args:
+            fields: What only visitors fill.
+            others: The tab's other components, emptied once a run that may be writing to them has ended.
+        """
+        blank: dict[Block, Any] = {each: each.value for each in [*others, *self._panels] if each not in fields}
 
         def left() -> Updates:
-            return {**blank, **cleared(wiring)}
+            return {**blank, **cleared(self._wiring)}
 
-        clear_all = make_clearer(wiring, left)
-        self.clear.click(clear_all, outputs=[*blank, *self._shared], concurrency_limit=None, **PRIVATE)
+        values = [each.value for each in fields]
+        emptied = json.dumps(values if len(values) != 1 else values[0])
+        self.clear.click(None, None, list(fields), js=f"() => ({emptied})", **PRIVATE).then(
+            make_clearer(self._wiring, left), outputs=[*blank, *self._shared], concurrency_limit=None, **PRIVATE
+        )
 
     def connect_also(
         self,

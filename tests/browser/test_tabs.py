@@ -196,6 +196,18 @@ def test_clear_empties_the_fields(stay: Page, slug: str) -> None:
         expect(field).to_have_value("")
 
 
+def test_what_is_typed_right_after_clear_stays(stay: Page) -> None:
+    bench = open_tab(stay, "sentiment")
+    field = bench.locator(".fields textarea").first
+    field.fill("The first text.")
+    stay.locator("#sentiment-clear").click()
+    field.fill("I love it.")
+    run(stay, "sentiment")
+    expect_done(stay, "sentiment")
+    expect(bench.locator(".results h2")).to_have_text("positive")
+    expect(field).to_have_value("I love it.")
+
+
 def test_clear_ends_a_run_and_nothing_of_it_comes_after(slow_visit: Page) -> None:
     bench = open_tab(slow_visit, "generate")
     ask_for_a_long_text(bench)

@@ -14,8 +14,6 @@ from llm_core.jsonl import run_jsonl
 from llm_core.tasks import find_task
 from tests.demos.site import Site
 
-pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'")
-
 
 def _records(file: Path) -> list[dict[str, object]]:
     records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -14,9 +14,6 @@ from gradio_client.exceptions import AppError
 from llm_core.limits import MAX_UPLOAD_BYTES
 from tests.demos.site import Site
 
-# Gradio's queue sets a pandas option that pandas has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'")
-
 
 @pytest.fixture(scope="module")
 def client(site: Site) -> Iterator[Client]:
@@ -32,6 +29,13 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> float:
         assert time.monotonic() - started < seconds, "the condition did not come true in time"
         time.sleep(0.01)
     return time.monotonic() - started
+
+
+def test_no_statistics_are_made_of_answers(client: Client, site: Site) -> None:
+    client.predict("positive", api_name="/sentiment")
+    queue = site.page._queue
+    assert queue.event_analytics
+    assert queue.cached_event_analytics_summary == {"functions": {}}
 
 
 @pytest.mark.parametrize(
