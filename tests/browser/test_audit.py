@@ -122,20 +122,11 @@ def press_all(page: Page, slug: str) -> None:
         press(page, f"{slug}-run", f"#{slug}-message .md > *")
 
 
-def test_answers_are_accessible(browser: Browser, site: str) -> None:
-    """In the dark, in Chinese, on a phone: see `test_chinese`."""
-    with visitor(browser, site, query="/?__theme=light") as page:
-        for slug in SLUGS:
-            page.locator(f"#tab-{slug}-button").click()
-            run_examples(page, slug)
-            assert shortcomings(page, slug) == []
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_all_views_and_panels_are_accessible(browser: Browser, site: str, theme: str, locale: str) -> None:
-    """Answers take most of the time, so each is looked at in both widths."""
+    """Answers take most of the time, so each is looked at in both widths. `test_chinese` has the quick one."""
     found: list[str] = []
     with visitor(browser, site, locale, WIDTHS[0], f"/?__theme={theme}") as page:
         page.set_default_timeout(ANSWER_MS)

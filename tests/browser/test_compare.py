@@ -28,37 +28,37 @@ def expect_columns(shown: Locator, *titles: str) -> None:
         expect(column.locator(".figures")).to_contain_text(re.compile(r"total \d+(\.\d+)? m?s"))
 
 
-def test_classify_a_trained_model_beside_one_that_was_not(visit: Page) -> None:
-    bench = open_tab(visit, "classify")
+def test_classify_a_trained_model_beside_one_that_was_not(stay: Page) -> None:
+    bench = open_tab(stay, "classify")
     bench.get_by_label("Text", exact=True).fill("The striker scored twice in the cup final against Milan.")
-    shown = compare(visit, "classify")
+    shown = compare(stay, "classify")
     expect_columns(shown, "News topics (AG News)", "all-MiniLM-L6-v2")
     expect(shown.locator(".row.won .name")).to_have_text(["★ Sports", "★ Sports"])
     expect(shown.locator(".verdict")).to_have_text("✓ Same answer: Sports")
     expect(shown).to_contain_text("accuracy 0.930")
-    expect(visit.locator("#classify-compare-stop")).to_be_disabled()
-    visit.locator("#classify-clear").click()
+    expect(stay.locator("#classify-compare-stop")).to_be_disabled()
+    stay.locator("#classify-clear").click()
     expect(shown.locator(".column")).to_have_count(0)
 
 
-def test_sentiment_and_completion_compare_offline(visit: Page) -> None:
-    bench = open_tab(visit, "sentiment")
+def test_sentiment_and_completion_compare_offline(stay: Page) -> None:
+    bench = open_tab(stay, "sentiment")
     bench.get_by_label("Text", exact=True).fill("What a waste of two hours.")
-    shown = compare(visit, "sentiment")
+    shown = compare(stay, "sentiment")
     expect_columns(shown, "Sentiment, English", "all-MiniLM-L6-v2")
     expect(shown.locator(".row.won .name").first).to_have_text("★ negative")
-    open_tab(visit, "complete").locator(".cm-content").first.fill("def add(a, b):\n    return ")
-    expect_done(visit, "complete")  # completed at the pause in typing, which would end a comparison
-    shown = compare(visit, "complete")
+    open_tab(stay, "complete").locator(".cm-content").first.fill("def add(a, b):\n    return ")
+    expect_done(stay, "complete")  # completed at the pause in typing, which would end a comparison
+    shown = compare(stay, "complete")
     expect_columns(shown, "SmolLM2 135M Instruct", "SmolLM2 135M Instruct")
     expect(shown.locator(".settings")).to_have_text("temperature=0.8")
     expect(shown.locator(".said.code").first).to_contain_text(re.compile(r"\w"))
 
 
-def test_entities_by_a_trained_model_and_by_one_that_is_told(visit: Page) -> None:
-    bench = open_tab(visit, "entities")
+def test_entities_by_a_trained_model_and_by_one_that_is_told(stay: Page) -> None:
+    bench = open_tab(stay, "entities")
     bench.get_by_label("Text", exact=True).fill("Marie Curie was born in Warsaw.")
-    shown = compare(visit, "entities")
+    shown = compare(stay, "entities")
     expect_columns(shown, "Entities, English", "SmolLM2 135M Instruct")
     trained, told = shown.locator(".column").all()
     expect(trained.locator("mark")).to_have_text(["Marie CuriePER", "WarsawLOC"])
@@ -105,33 +105,33 @@ def test_chinese_page_compares_in_chinese(browser: Browser, site: str) -> None:
         expect(page.locator("#generate-compare-message")).to_contain_text("请先说明要写什么")
 
 
-def test_a_chat_compares_what_was_asked_last_and_stays_as_it_is(visit: Page) -> None:
-    bench = open_tab(visit, "generate")
-    visit.get_by_role("tab", name="Chat").click()
-    bench = visit.locator("#chat")
+def test_a_chat_compares_what_was_asked_last_and_stays_as_it_is(stay: Page) -> None:
+    bench = open_tab(stay, "generate")
+    stay.get_by_role("tab", name="Chat").click()
+    bench = stay.locator("#chat")
     bench.get_by_label("Your message").fill("Name a colour.")
-    visit.locator("#chat-run").click()
-    expect_done(visit, "chat")
+    stay.locator("#chat-run").click()
+    expect_done(stay, "chat")
     said = bench.locator("#chat-conversation").inner_text()
-    shown = compare(visit, "chat")
+    shown = compare(stay, "chat")
     expect_columns(shown, "SmolLM2 135M Instruct", "SmolLM2 135M Instruct")
     expect(shown.locator(".settings")).to_have_text("temperature=0")
     expect(shown.locator(".figures").first).to_contain_text(re.compile(r"\d+ tokens/s"))
     assert bench.locator("#chat-conversation").inner_text() == said
 
 
-def test_code_is_asked_about_and_verse_written_side_by_side(visit: Page) -> None:
-    open_tab(visit, "complete")
-    visit.get_by_role("tab", name="Ask about code").click()
-    visit.locator("#ask-examples button").nth(2).click()
-    expect_done(visit, "ask")
-    shown = compare(visit, "ask")
+def test_code_is_asked_about_and_verse_written_side_by_side(stay: Page) -> None:
+    open_tab(stay, "complete")
+    stay.get_by_role("tab", name="Ask about code").click()
+    stay.locator("#ask-examples button").nth(2).click()
+    expect_done(stay, "ask")
+    shown = compare(stay, "ask")
     expect_columns(shown, "SmolLM2 135M Instruct", "SmolLM2 135M Instruct")
-    open_tab(visit, "generate")
-    visit.get_by_role("tab", name="Chinese verse").click()
-    visit.locator("#poem-examples button").first.click()
-    expect_done(visit, "poem")
-    shown = compare(visit, "poem")
+    open_tab(stay, "generate")
+    stay.get_by_role("tab", name="Chinese verse").click()
+    stay.locator("#poem-examples button").first.click()
+    expect_done(stay, "poem")
+    shown = compare(stay, "poem")
     expect_columns(shown, "Classical poems, Chinese", "Classical poems, Chinese")
     expect(shown.locator(".settings")).to_have_text("hold_form=false")
     expect(shown.locator(".said").first).to_have_text(re.compile(r"^(?:[一-鿿]{7}[，。？！；]\s*){4}$"))

@@ -53,12 +53,12 @@ def test_a_tab_is_opened_and_its_run_button_reached_by_the_tab_key(stay: Page, s
     tab_to(stay, f"{slug}-run")
 
 
-def test_the_code_editor_lets_the_focus_go(visit: Page) -> None:
-    visit.locator("#tab-complete-button").press("Enter")
-    editor = visit.locator("#complete-prefix .cm-content")
+def test_the_code_editor_lets_the_focus_go(stay: Page) -> None:
+    stay.locator("#tab-complete-button").press("Enter")
+    editor = stay.locator("#complete-prefix .cm-content")
     editor.focus()
-    visit.keyboard.press("Escape")
-    visit.keyboard.press("Tab")
+    stay.keyboard.press("Escape")
+    stay.keyboard.press("Tab")
     expect(editor).not_to_be_focused()
 
 
@@ -87,24 +87,24 @@ def test_batch_runs_and_stops_by_the_same_keys(slow_visit: Page) -> None:
     expect(visit.locator("#translate-status")).to_contain_text("Ready")
 
 
-def test_compare_runs_itself_by_ctrl_enter(visit: Page) -> None:
-    visit.locator("#tab-sentiment-button").press("Enter")
-    visit.locator("#sentiment").get_by_label("Text", exact=True).fill("I love it.")
-    visit.locator("#sentiment-compare .label-wrap").press("Enter")
-    visit.locator("#sentiment-compare-run").focus()
-    visit.keyboard.press("Control+Enter")
-    expect(visit.locator("#sentiment-compared")).to_contain_text("positive", timeout=ANSWER_MS)
-    expect(visit.locator("#sentiment-status")).to_contain_text("Ready")
+def test_compare_runs_itself_by_ctrl_enter(stay: Page) -> None:
+    stay.locator("#tab-sentiment-button").press("Enter")
+    stay.locator("#sentiment").get_by_label("Text", exact=True).fill("I love it.")
+    stay.locator("#sentiment-compare .label-wrap").press("Enter")
+    stay.locator("#sentiment-compare-run").focus()
+    stay.keyboard.press("Control+Enter")
+    expect(stay.locator("#sentiment-compared")).to_contain_text("positive", timeout=ANSWER_MS)
+    expect(stay.locator("#sentiment-status")).to_contain_text("Ready")
 
 
-def test_errors_and_states_are_said_aloud_in_tabs_that_are_drawn_later(visit: Page) -> None:
-    visit.locator("#tab-entities-button").press("Enter")
-    visit.locator("#entities-run").press("Enter")
-    alert = visit.get_by_role("alert").filter(has_text="Please")
+def test_errors_and_states_are_said_aloud_in_tabs_that_are_drawn_later(stay: Page) -> None:
+    stay.locator("#tab-entities-button").press("Enter")
+    stay.locator("#entities-run").press("Enter")
+    alert = stay.get_by_role("alert").filter(has_text="Please")
     expect(alert).to_have_id("entities-message")
-    expect(visit.locator("#entities-status")).to_have_attribute("role", "status")
-    visit.locator("#tab-answer-button").press("Enter")
-    expect(visit.locator("#answer .verdict").first).to_have_attribute("aria-live", "polite")
+    expect(stay.locator("#entities-status")).to_have_attribute("role", "status")
+    stay.locator("#tab-answer-button").press("Enter")
+    expect(stay.locator("#answer .verdict").first).to_have_attribute("aria-live", "polite")
 
 
 def test_each_tab_has_a_heading_of_its_own(browser: Browser, site: str) -> None:

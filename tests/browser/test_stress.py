@@ -25,8 +25,8 @@ def broken(page: Page, slug: str, *texts: str) -> Locator:
     return view
 
 
-def test_names_that_small_letters_hide_are_listed(visit: Page) -> None:
-    view = broken(visit, "entities", "Roland Busch, head of Siemens, spoke at McGill University in Munich.")
+def test_names_that_small_letters_hide_are_listed(stay: Page) -> None:
+    view = broken(stay, "entities", "Roland Busch, head of Siemens, spoke at McGill University in Munich.")
     expect(view.locator(".verdict")).to_contain_text(re.compile(r"\d/\d"))
     expect(view).to_contain_text("a form turns the answer when a name is lost")
     others = view.locator("li").filter(has_text="Other names")
@@ -34,13 +34,13 @@ def test_names_that_small_letters_hide_are_listed(visit: Page) -> None:
     expect(others).to_contain_text(re.compile(r"\d/\d names found again"))
     for turned in view.locator("li.turned").all():
         expect(turned).to_contain_text(re.compile("Lost:|New:"))
-    visit.locator("#entities-run").click()
+    stay.locator("#entities-run").click()
     expect(view.locator("li")).to_have_count(0, timeout=ANSWER_MS)
 
 
-def test_the_answer_is_found_again_in_question_and_text(visit: Page) -> None:
+def test_the_answer_is_found_again_in_question_and_text(stay: Page) -> None:
     text = "The bridge opened on May 27, 1937. It was painted orange by Irving Morrow, the architect."
-    view = broken(visit, "answer", "When did the bridge open?", text)
+    view = broken(stay, "answer", "When did the bridge open?", text)
     loud = view.locator("li").filter(has_text="Text · Capitals")
     expect(loud).to_contain_text("MAY 27, 1937")
     expect(loud).to_contain_text("same answer")
