@@ -71,8 +71,10 @@ def test_stop_and_clear_withdraw_the_request(demo: Demo, page: gr.Blocks) -> Non
     blocks = element_ids(page)
     for button, handler in (("stop", "stop"), ("clear", "clear_all")):
         button_id = blocks[f"{demo.slug}-{button}"]._id
-        handlers = [fn.name for fn in page.fns.values() if (button_id, "click") in fn.targets]
-        assert handlers == [handler], f"{button} of {demo.slug} stops nothing"
+        first = {number for number, fn in page.fns.items() if (button_id, "click") in fn.targets}
+        # What the browser does by itself has no handler; what follows it may.
+        led_to = [fn for number, fn in page.fns.items() if number in first or fn.trigger_after in first]
+        assert [fn.name for fn in led_to if fn.fn] == [handler], f"{button} of {demo.slug} stops nothing"
 
 
 @pytest.mark.parametrize("demo", OF_TASKS, ids=lambda demo: demo.slug)
