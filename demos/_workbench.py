@@ -185,22 +185,22 @@ class Workbench:
         kept = [each for each in inputs if not isinstance(each, _NOT_KEPT)]
         self.ctx.restorable.append((self.name, (self.model, *kept)))
         self.stop.click(make_stopper(wiring), queue=False, **PRIVATE)
-        self._connect_clear([each for each in kept if each not in outputs], [*inputs, *outputs])
+        self._connect_clear([each for each in kept if each not in outputs], [*inputs, *outputs, *self._panels])
 
-    def _connect_clear(self, fields: Sequence[Component], others: Sequence[Component]) -> None:
+    def _connect_clear(self, fields: Sequence[Component], components: Sequence[Component]) -> None:
         """The browser empties the fields by itself: what is typed next must not be lost when the server has answered.
 
         Args:
             fields: What only visitors fill.
-            others: The tab's other components, emptied once a run that may be writing to them has ended.
+            components: All that Clear empties; but for the fields, once a run that may be writing to them has ended.
         """
-        blank: dict[Block, Any] = {each: each.value for each in [*others, *self._panels] if each not in fields}
+        blank: dict[Block, Any] = {each: each.value for each in components if each not in fields}
 
         def left() -> Updates:
             return {**blank, **cleared(self._wiring)}
 
         values = [each.value for each in fields]
-        emptied = json.dumps(values if len(values) != 1 else values[0])
+        emptied = json.dumps(values[0] if len(values) == 1 else values)  # Gradio takes a single one as it is
         self.clear.click(None, None, list(fields), js=f"() => ({emptied})", **PRIVATE).then(
             make_clearer(self._wiring, left), outputs=[*blank, *self._shared], concurrency_limit=None, **PRIVATE
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from playwright.sync_api import Browser, Page
 
 from demos._page import build_page, launch_options
 from llm_core.backends.echo import EchoBackend
+from llm_core.bench.page import free_port
 from llm_core.engine import Engine
 from tests.demos.site import inside_a_loop
 from tests.support.echo import echo_page_engine
@@ -27,12 +27,6 @@ from tools.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

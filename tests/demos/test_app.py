@@ -12,16 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from llm_core.bench.page import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVED_SECONDS = 6.0
 BUSY_MACHINE_FACTOR = 3.0
 """Test machines are shared; the figure itself is measured by ``bench``."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_no_runtime_is_imported_to_build_the_page() -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from demos._operations import operation_routes
 from demos._page import build_page, launch_options
+from llm_core.bench.page import free_port
 from llm_core.engine import Engine
 from llm_core.operations.metrics import Metrics
 from llm_core.operations.warm_up import WarmUp
 from tests.demos.site import inside_a_loop
-from tests.demos.test_app import free_port
 from tests.support.echo import echo_encoder, echo_engine, echo_spec
 
 MODELS = (

@@ -19,8 +19,8 @@ import pytest
 from gradio_client import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from llm_core.bench.page import free_port
 from llm_core.settings import REPOSITORY_ROOT
-from tests.demos.test_app import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 VISITORS = 9

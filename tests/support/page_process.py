@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from llm_core.bench.page import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 90
@@ -27,13 +28,6 @@ def zero_gpu(api_address: str, folder: Path) -> Mapping[str, str]:
 def environment(told: Mapping[str, str]) -> Mapping[str, str]:
     """This process's, with that."""
     return {**os.environ, "PYTHONPATH": str(ROOT), **told}
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

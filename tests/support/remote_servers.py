@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from llm_core.bench.page import free_port
 from llm_core.catalog import Catalog, load_catalog
 from llm_core.endpoints import Endpoint, RemoteModel, RemoteModels
 from llm_core.engine import Engine
@@ -172,12 +173,6 @@ def faulty(**fields: Any) -> Iterator[FaultyServer]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.page_process import free_port, page_process
+from llm_core.bench.page import free_port
+from tests.support.page_process import page_process
 
 pytestmark = pytest.mark.browser
 
