@@ -7,14 +7,15 @@
 - A sentence too long for the model gives several windows that share `stride` pieces; a word is then read where it has
   most context on both sides.
 - Words are those that `words.character_ranges` makes of a running text, in Chinese single characters: data sets with
-  larger ones (``U.S.``, 北京市) are cut first (`in_small_words`), and what is predicted is put together again.
+  larger ones (``U.S.``, 北京市) or smaller ones (the digits of a year) are read as such a text (`in_small_words`), and
+  what is predicted is told of their own.
 
 The module knows nothing of models: it takes their logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,11 +25,13 @@ import numpy.typing as npt
 
 from llm_core.data.collators import IGNORED
 from llm_core.data.loaders import Row
-from llm_core.data.words import character_ranges, joined, words_of_characters, words_of_pieces
+from llm_core.data.words import Range, character_ranges, joined, words_of_characters, words_of_pieces
 from llm_core.errors import InputError
 from llm_core.tokenizer.files import BLANK
 
 Array = npt.NDArray[Any]
+Retold = Callable[[Sequence[str]], list[str]]
+"""Tags of other words of the same text."""
 OUTSIDE = "O"
 CERTAINLY_NOT = -1e4
 """A logit that leaves no probability."""
@@ -64,25 +67,23 @@ class Entity:
     """Of the words, or characters: the entity is ``[first:last]``."""
 
 
-def in_small_words(row: Row) -> tuple[Row, list[int]]:
-    """The row with its `tokens` cut as a running text is, and for each part the token that it comes from.
+def in_small_words(row: Row) -> tuple[Row, Retold]:
+    """The row with the words of its running text as `tokens`, and what tells their tags of the row's own tokens.
 
-    Its `tags`, where it has any, go on in the further parts of a token.
+    Its `tags`, where it has any, are told of these words. Either way an entity is said of all words that it touches.
     """
-    cut = [[token[a:b] for a, b in character_ranges(token)] or [token] for token in row["tokens"]]
-    owners = [place for place, parts in enumerate(cut) for _ in parts]
-    found = {**row, "tokens": [part for parts in cut for part in parts]}
+    text, tokens = joined(row["tokens"])
+    words = character_ranges(text)
+    found = {**row, "tokens": [text[first:last] for first, last in words]}
     if "tags" in row:
-        begins = [before != place for before, place in pairwise([-1, *owners])]
-        tags = [row["tags"][place] for place in owners]
-        found["tags"] = [tag if first else _continuation(tag) for tag, first in zip(tags, begins, strict=True)]
-    return found, owners
+        found["tags"] = _retold(row["tags"], tokens, words)
+    return found, lambda tags: _retold(tags, words, tokens)
 
 
-def of_tokens(tags: Sequence[str], owners: Sequence[int]) -> list[str]:
-    """Tags of the tokens whose parts have `tags`: each has that of its first part."""
-    before = [-1, *owners]
-    return repaired([tag for tag, last, place in zip(tags, before, owners, strict=False) if last != place])
+def _retold(tags: Sequence[str], places: Sequence[Range], others: Sequence[Range]) -> list[str]:
+    """Tags of the words at `others` of a text from those of the words at `places`."""
+    found = in_characters(entities(repaired(tags)), places)
+    return touched_tags(others, ((entity.label, entity.first, entity.last) for entity in found))
 
 
 def tag_windows(
@@ -215,8 +216,8 @@ def best_tags(logits: Array, labels: Sequence[str]) -> list[str]:
     """
     if not len(logits):
         return []
-    steps = np.array([[0.0 if _may_follow(tag, before) else -np.inf for tag in labels] for before in labels])
-    scores = np.where([_may_follow(tag, OUTSIDE) for tag in labels], logits[0], -np.inf)
+    steps = np.array([[0.0 if may_follow(tag, before) else -np.inf for tag in labels] for before in labels])
+    scores = np.where([may_follow(tag, OUTSIDE) for tag in labels], logits[0], -np.inf)
     came_from: list[Array] = []
     for row in logits[1:]:
         reached = scores[:, None] + steps
@@ -228,7 +229,8 @@ def best_tags(logits: Array, labels: Sequence[str]) -> list[str]:
     return [labels[place] for place in reversed(path)]
 
 
-def _may_follow(tag: str, before: str) -> bool:
+def may_follow(tag: str, before: str) -> bool:
+    """Whether IOB2 lets `tag` stand behind `before`."""
     return tag[0] != "I" or before[1:] == tag[1:]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_core.evaluation.scores import Score
 from llm_core.training.recipe import Recipe
+from llm_core.training.recipe_parts import CRFPart
 from llm_core.training.scrutiny import Scrutiny
 
 _TEMPLATE = """\
@@ -90,7 +91,7 @@ class Run:
     """What the training was, for the card."""
 
     shipped_bytes: int
-    """Size of the weights' file."""
+    """Size of the weights' files."""
     parameters: int
     """Of the whole model."""
     trained: int
@@ -177,6 +178,8 @@ def _facts(recipe: Recipe, run: Run) -> list[tuple[str, str]]:
         facts += [("Trained", f"{run.trained:,} of {run.parameters:,} parameters")]
     if recipe.labels:
         facts.append(("Labels", ", ".join(f"{i} {label}" for i, label in enumerate(recipe.labels))))
+    if recipe.crf is not None:
+        facts.append(("On top", _crf(recipe.crf)))
     compute = 6 * run.parameters * run.tokens if recipe.tuning.kind == "full" else 0
     flops = f", about {compute:.1e} floating-point operations (6 · parameters · tokens)" if compute else ""
     facts.append(("Training", f"{run.steps:,} steps, {run.tokens:,} tokens read, {run.seconds / 60:.1f} minutes on "
@@ -215,6 +218,13 @@ def _tuning(recipe: Recipe) -> str:
     if tuning.kind == "partial":
         return f"fine-tuning of {f'the top {tuning.top_blocks}' if tuning.top_blocks else 'some'} blocks and the head"
     return "full fine-tuning" if tuning.kind == "full" else "a linear probe: the head alone is trained"
+
+
+def _crf(crf: CRFPart) -> str:
+    table = f"a table of {crf.rows:,} × {crf.size} numbers for hashed n-grams of up to {crf.orders} words"
+    return (
+        f"a linear-chain CRF with {table} (`crf.safetensors`), fitted to the tagger's logits; peft alone leaves it out"
+    )
 
 
 def _sources(sources: tuple[str, ...]) -> str:

@@ -4,8 +4,8 @@ A whole model is `config.json`, `model.safetensors` and the tokenizer's files: t
 `AutoTokenizer` load it. A translator may ship as CTranslate2's int8 conversion instead (`model.bin`, its vocabulary and
 the SentencePiece files), a decoder as a GGUF file in 8 bits; the whole model then stays in the run folder. An adapter
 is `adapter_config.json`, `adapter_model.safetensors` (head included) and the base's `config.json` with our labels:
-plain `peft` loads it on the base; a decoder's comes as `adapter.gguf`, too. `calibration.json`, `scores.json` and
-`README.md` come from `measure`.
+plain `peft` loads it on the base; a decoder's comes as `adapter.gguf`, too. A tagger may have `crf.safetensors` beside
+its weights; see `training.crf`. `calibration.json`, `scores.json` and `README.md` come from `measure`.
 
 A fully fine-tuned model that ships as an adapter is its best low-rank approximation; see `convert.peft.low_rank`. One
 trained by LoRA may ship with a smaller rank (`tuning.ship_rank`).
@@ -29,6 +29,7 @@ from llm_core.files import write_json
 from llm_core.model.config import ModelConfig
 from llm_core.model.convert import hub, peft
 from llm_core.model.convert.configs import to_hub_config
+from llm_core.model.crf import load_crf
 from llm_core.model.heads import CausalLM, Model, SequenceClassifier, TokenClassifier
 from llm_core.model.lora import lora_layers
 from llm_core.training.fitting import Fitted
@@ -169,6 +170,6 @@ def open_predictor(model_dir: Path, base_dir: Path | None = None) -> LabelPredic
         return LabelPredictor(model, tokenizer, tuple(settings["labels"]), length, settings["temperature"])
     if settings["task"] == "tagging":
         labels, marked = tuple(settings["labels"]), settings.get("mark_capitals", False)
-        return TagPredictor(model, tokenizer, labels, length, settings["stride"], marked)
+        return TagPredictor(model, tokenizer, labels, length, settings["stride"], marked, load_crf(model_dir, labels))
     with_types, threshold = not (model_dir / ADAPTER).is_file(), settings["no_answer_threshold"]
     return AnswerPredictor(model, tokenizer, length, settings["stride"], with_types, threshold)

@@ -19,7 +19,7 @@ from scipy.special import softmax
 
 from llm_core.data.loaders import Row, load_rows
 from llm_core.data.question_answering import MAX_ANSWER_TOKENS
-from llm_core.data.tagging import best_tags, entities, entity_scores, in_small_words, of_tokens, repaired
+from llm_core.data.tagging import best_tags, entities, entity_scores, in_small_words, repaired
 from llm_core.data.words import joined
 from llm_core.evaluation.calibration import (
     answer_calibration,
@@ -36,11 +36,12 @@ from llm_core.evaluation.scores import Score
 from llm_core.evaluation.translation import sentence_chrf
 from llm_core.files import write_json
 from llm_core.model.convert import hub
+from llm_core.model.crf import load_crf
 from llm_core.model.heads import CausalLM
 from llm_core.training.export import ADAPTER, BITS, load_model
 from llm_core.training.measure_language import continuations, language_scores, score_rows, translator_scores
 from llm_core.training.mixture import renamed
-from llm_core.training.predictors import AnswerPredictor, ConvertedTranslator, LabelPredictor, TagPredictor, answers
+from llm_core.training.predictors import AnswerPredictor, ConvertedTranslator, LabelPredictor, answers, tag_predictor
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import ScorePart
 from llm_core.training.vocabulary import open_tokenizer
@@ -200,12 +201,12 @@ class Measure:
         for data, part in validation.items():
             with_recipe_tags(self.recipe, data, part)
         rows = [row for part in validation.values() for row in part]
-        labels, length, stride = self.recipe.labels, self.recipe.max_length, self.recipe.stride
-        marked = self.recipe.mark_capitals
+        labels, stride, marked = self.recipe.labels, self.recipe.stride, self.recipe.mark_capitals
         cut = [in_small_words(row) for row in rows]
-        logits = TagPredictor(model, tokenizer, labels, length, stride, marked).logits([row for row, _ in cut])
+        predictor = tag_predictor(self.recipe, model, tokenizer, load_crf(self.model_dir, labels))
+        logits = predictor.logits([row for row, _ in cut])
         tags = [best_tags(found, labels) for found in logits]
-        predicted = {id(row): of_tokens(some, o) for row, some, (_, o) in zip(rows, tags, cut, strict=True)}
+        predicted = {id(row): of_tokens(some) for row, some, (_, of_tokens) in zip(rows, tags, cut, strict=True)}
         settings: dict[str, Any] = {"labels": list(labels), "stride": stride, "mark_capitals": marked}
         known = {id(row) for row in self._known(validation)}
         if known:

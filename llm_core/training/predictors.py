@@ -18,9 +18,10 @@ import torch
 from llm_core.data.collators import PaddingCollator
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
-from llm_core.data.tagging import best_tags, in_small_words, model_inputs, of_tokens, tag_windows, word_logits
+from llm_core.data.tagging import best_tags, in_small_words, model_inputs, tag_windows, word_logits
 from llm_core.hardware import has_bfloat16
 from llm_core.model.convert.ctranslate2 import SEARCH, mean_log_probability
+from llm_core.model.crf import NgramCRF
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.training.objectives import source_text
 from llm_core.training.recipe import Recipe
@@ -105,10 +106,11 @@ class TagPredictor:
     max_length: int
     stride: int
     mark_capitals: bool = False
+    crf: NgramCRF | None = None
     batch_size: int = 32
 
     def logits(self, rows: Sequence[Row]) -> list[Array]:
-        """Per row (words, labels), float32; of rows `in_small_words`."""
+        """Per row (words, labels), float32; of rows `in_small_words`. With a CRF: its max-marginals."""
         sentences = [row["tokens"] for row in rows]
         windows = tag_windows(self.tokenizer, sentences, self.max_length, self.stride, self.mark_capitals)
         features = [model_inputs(window) for window in windows]
@@ -116,16 +118,30 @@ class TagPredictor:
         for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
             found |= dict(zip(indices, logits, strict=True))
         owned = _owned([window.row for window in windows], len(rows))
-        return [
+        of_words = [
             word_logits([windows[i] for i in own], [found[i] for i in own], len(row["tokens"]), self.labels)
             for own, row in zip(owned, rows, strict=True)
         ]
+        return of_words if self.crf is None else self.crf.refined(sentences, of_words)
 
     def __call__(self, rows: Sequence[Row]) -> list[list[str]]:
         """Proper IOB2 tags of each row's `tokens`."""
         cut = [in_small_words(row) for row in rows]
         found = self.logits([row for row, _ in cut])
-        return [of_tokens(best_tags(each, self.labels), owners) for each, (_, owners) in zip(found, cut, strict=True)]
+        return [of_tokens(best_tags(each, self.labels)) for each, (_, of_tokens) in zip(found, cut, strict=True)]
+
+
+def tag_predictor(recipe: Recipe, model: TokenClassifier, tokenizer: Any, crf: NgramCRF | None = None) -> TagPredictor:
+    """The predictor of a recipe's tagger.
+
+    Args:
+        recipe: Of tagging.
+        model: The tagger.
+        tokenizer: Its tokenizer.
+        crf: What was fitted on top of it.
+    """
+    options = recipe.labels, recipe.max_length, recipe.stride, recipe.mark_capitals
+    return TagPredictor(model, tokenizer, *options, crf)
 
 
 class ConvertedTranslator:

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from llm_core.data.parallel import Cleaning
 from llm_core.errors import InputError
 from llm_core.training.recipe_parts import (
+    CRFPart,
     DataPart,
     Infilling,
     Masking,
@@ -66,6 +67,8 @@ class Recipe(Part):
     """seq2seq: pairs that are not learned from."""
     data: Annotated[tuple[DataPart, ...], Field(min_length=1)]
     tuning: Tuning = Tuning()
+    crf: CRFPart | None = None
+    """Tagging: what is fitted on top of the trained model."""
     optim: Optim
     samples: Samples | None = None
     scores: tuple[ScorePart, ...] = ()
@@ -149,6 +152,7 @@ class Recipe(Part):
             "masking": ("masked_lm",),
             "cleaning": ("seq2seq",),
             "mark_capitals": ("tagging",),
+            "crf": ("tagging",),
             "samples": _GENERATIVE,
             "pack": _GENERATIVE,
         }
@@ -256,5 +260,5 @@ def _known_keys(place: tuple[Any, ...]) -> list[str]:
 
 _TABLES: dict[str, type[Part]] = {
     "data": DataPart, "tokenizer": TokenizerPart, "masking": Masking, "infilling": Infilling, "tuning": Tuning,
-    "optim": Optim, "samples": Samples, "scores": ScorePart,
+    "crf": CRFPart, "optim": Optim, "samples": Samples, "scores": ScorePart,
 }  # fmt: skip

@@ -183,6 +183,33 @@ class Tuning(Part):
         return self
 
 
+class CRFPart(Part):
+    """Tagging: a CRF with hashed n-grams over the trained tagger; see `llm_core.model.crf`."""
+
+    rows: Annotated[int, Field(ge=64, le=2**24)] = 2**17
+    """Of the table of n-grams."""
+    size: Annotated[int, Field(ge=1, le=64)] = 8
+    """Numbers in a row."""
+    orders: Annotated[int, Field(ge=1, le=6)] = 4
+    """Words of the longest n-gram."""
+    width: Annotated[int, Field(ge=1, le=15)] = 7
+    """Words that an n-gram counts for: its first, and those around it."""
+    epochs: Annotated[float, Field(gt=0, le=100)] = 3
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Of Adagrad, at its peak; it falls to zero."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the n-grams left out in training."""
+    encoder_dropout: Share = 0.3
+    """Share of the sentences that are trained on without the encoder."""
+
+    @field_validator("width")
+    @classmethod
+    def _has_a_middle(cls, width: int) -> int:
+        if width % 2 == 0:
+            raise ValueError("must be odd")
+        return width
+
+
 class Optim(Part):
     """How it is optimised: AdamW; the learning rate warms up, and falls to zero."""
 

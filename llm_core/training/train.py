@@ -10,16 +10,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_core.errors import InputError
 from llm_core.evaluation.scores import SCORES_FILE, Score, write_scores
+from llm_core.model.crf import FILE as CRF_FILE
 from llm_core.training import curve, sample_file
 from llm_core.training.card import Run, model_card
+from llm_core.training.crf import fit_crf
 from llm_core.training.export import WHOLE, save_model
 from llm_core.training.fitting import Fit, Fitted
 from llm_core.training.measure import CALIBRATION_FILE, Measure
 from llm_core.training.recipe import Recipe
 from llm_core.training.run_folder import alone_in, hardware
 from llm_core.training.scrutiny import Scrutiny, scrutinise
-from llm_core.training.trainer import number_format, process_rank
+from llm_core.training.trainer import number_format, process_count, process_rank
 
 MEASURED_WITH = ("torch", "transformers", "scikit-learn")
 
@@ -32,7 +35,7 @@ class TrainReport:
     scores: tuple[Score, ...]
     """What ``scores.json`` holds."""
     shipped_bytes: int
-    """Size of the weights' file."""
+    """Size of the weights' files."""
     steps: int
     tokens: int
     """Read in training."""
@@ -64,12 +67,15 @@ def train(
         budget_minutes: Make the learning rate reach zero when the time is up, whatever the recipe's number of steps.
 
     Raises:
-        InputError: A data row is malformed, the recipe does not fit data or base, or another training is in the folder.
+        InputError: A data row is malformed, the recipe does not fit data or base, another training is in the folder, or
+            several processes are to fit a CRF.
         ModelUnavailableError: A data set is not to be had.
     """
     began = time.monotonic()
     work = work_dir or Path("runs") / recipe.name
     first = process_rank() == 0
+    if recipe.crf is not None and process_count() > 1:
+        raise InputError("crf", "is fitted by one process: train without torchrun", process_count())
     with alone_in(work) if first else nullcontext():
         fitted = Fit(recipe, base_dir, data_dir, work, resume, budget_minutes).run()
         scores = _exported(recipe, fitted, base_dir, data_dir, work, output_dir) if first else []
@@ -84,6 +90,7 @@ def _exported(
     for file in work.rglob(curve.FILE):
         curve.draw(curve.read_curve(file), file.with_suffix(".png"))
     save_model(recipe, fitted, base_dir, output_dir)
+    fit_crf(recipe, base_dir, data_dir, output_dir, fitted.folder)
     measure = Measure(recipe, base_dir, data_dir, output_dir, fitted.folder / WHOLE)
     scores = measure.scores()
     found = scrutinise(recipe, output_dir, base_dir, data_dir)
@@ -130,4 +137,5 @@ def _run(
 
 def _shipped_bytes(directory: Path) -> int:
     weights = (*directory.glob("adapter_model.safetensors"), *directory.glob("model.*"), *directory.glob("*.gguf"))
-    return next((file.stat().st_size for file in weights if file.suffix in (".safetensors", ".bin", ".gguf")), 0)
+    own = next((file.stat().st_size for file in weights if file.suffix in (".safetensors", ".bin", ".gguf")), 0)
+    return own + sum(file.stat().st_size for file in directory.glob(CRF_FILE))

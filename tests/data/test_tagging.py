@@ -20,7 +20,6 @@ from llm_core.data.tagging import (
     entity_scores,
     in_characters,
     in_small_words,
-    of_tokens,
     repaired,
     tag_features,
     tag_windows,
@@ -139,20 +138,22 @@ def test_entities_are_said_of_the_words_they_touch() -> None:
     assert touched_tags(places, [("PER", 0, 2), ("LOC", 8, 14)]) == ["B-PER", "O", "B-LOC", "I-LOC", "O"]
 
 
-def test_tokens_are_cut_as_a_text_is_and_put_together_again() -> None:
+def test_tokens_are_read_as_a_text_is_and_tags_are_told_of_them_again() -> None:
     row = {"tokens": ["The", "U.S.", "met", "北京市", "."], "tags": ["O", "B-LOC", "O", "B-LOC", "O"]}
-    cut, owners = in_small_words(row)
+    cut, of_tokens = in_small_words(row)
     assert cut["tokens"] == ["The", "U", ".", "S", ".", "met", "北", "京", "市", "."]
     assert cut["tags"] == ["O", "B-LOC", "I-LOC", "I-LOC", "I-LOC", "O", "B-LOC", "I-LOC", "I-LOC", "O"]
-    assert of_tokens(cut["tags"], owners) == row["tags"]
-    assert of_tokens(["O", "I-LOC", "O", "O", "O", "O", "O", "I-LOC", "O", "O"], owners) == [
-        "O",
-        "B-LOC",
-        "O",
-        "O",
-        "O",
-    ]
+    assert of_tokens(cut["tags"]) == row["tags"]
+    assert of_tokens(["O", "I-LOC", "O", "O", "O", "O", "O", "I-LOC", "O", "O"]) == row["tags"]
     assert in_small_words({"tokens": ["\u200d", "a"]})[0]["tokens"] == ["\u200d", "a"]
+
+
+def test_single_letters_and_digits_are_read_as_the_words_they_make() -> None:
+    row = {"tokens": list("1998年IBM来京"), "tags": [*"OOOOO", "B-ORG", "I-ORG", "I-ORG", "O", "B-LOC"]}
+    cut, of_tokens = in_small_words(row)
+    assert cut["tokens"] == ["1998", "年", "IBM", "来", "京"]
+    assert cut["tags"] == ["O", "O", "B-ORG", "O", "B-LOC"]
+    assert of_tokens(cut["tags"]) == row["tags"]
 
 
 def test_chinese_is_read_as_running_text_and_each_character_has_a_tag_of_its_own() -> None:

@@ -115,6 +115,9 @@ def test_an_approximation_is_polished(classifier: Recipe, base_dir: Path, data_d
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
+        ({"crf": {}}, "crf: is for tagging, not classification"),
+        ({"crf": {"width": 4}}, "must be odd"),
+        ({"crf": {"dropout": 1}}, "less than 1"),
         ({"tuning": {"kind": "lora", "polish": {"max_steps": 1, "learning_rate": 0.1}}}, "polish: is for kind full"),
         ({"tuning": {"kind": "full", "embeddings": True}}, "embeddings: is for adapters"),
         ({"tuning": {"kind": "full"}, "dtype": "float8_e4m3fn"}, "dtype: float8_e4m3fn is for adapters"),
@@ -157,3 +160,47 @@ def test_a_tagger_finds_the_names_and_loads_in_transformers(base_dir: Path, data
     assert evaluate(predict, expected, "tagging")["f1"].value == pytest.approx(report.scores[0].value, abs=1e-4)
     theirs = AutoModelForTokenClassification.from_pretrained(model_dir)
     assert theirs.config.id2label == {0: "O", 1: "B-WORK", 2: "I-WORK"}
+
+
+def test_a_crf_knows_names_that_the_tagger_missed(
+    base_dir: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(name: str, **fields: Any) -> Any:
+        recipe = Recipe.model_validate(
+            {
+                "name": name,
+                "title": "Names",
+                "objective": "tagging",
+                "base": "made/up",
+                "base_licence": "Apache-2.0",
+                "labels": ["O", "B-FILM", "I-FILM"],
+                "max_length": 32,
+                "stride": 4,
+                "calibrate_on": ["names"],
+                "data": [{"name": "names", "licence": "MIT"}],
+                "scores": [{"data": "names", "metrics": ["f1"]}],
+                "tuning": {"kind": "lora"},
+                "optim": {"max_steps": 1, "learning_rate": 1e-4},
+                **fields,
+            }
+        )
+        options = {"base_dir": base_dir, "data_dir": data_dir, "output_dir": tmp_path / "model"}
+        return train(recipe, **options, work_dir=tmp_path / name)
+
+    crf: dict[str, Any] = {"rows": 4096, "size": 4, "orders": 2, "width": 3, "epochs": 40}
+    with_crf = trained("with-crf", crf=crf, dtype="float8_e4m3fn")
+    assert with_crf.scores[0].value > 0.9
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "a table of 4,096 × 4 numbers for hashed n-grams of up to 2 words" in card
+    predict: Any = open_predictor(tmp_path / "model", base_dir)
+    rows = load_rows("names", "validation", data_dir)
+    assert evaluate(predict, rows, "tagging")["f1"].value == pytest.approx(with_crf.scores[0].value, abs=1e-4)
+
+    alone = trained("alone")
+    assert alone.scores[0].value < 0.8, "the earlier training's CRF must not stay"
+    assert with_crf.shipped_bytes > 4096 * 4
+    assert not (tmp_path / "model" / "crf.safetensors").exists()
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="crf: is fitted by one process"):
+        trained("together", crf=crf)

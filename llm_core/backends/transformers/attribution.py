@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -27,8 +28,8 @@ from llm_core.backends.transformers.token_batches import TokenRow
 from llm_core.inference.precision import full_float32
 from llm_core.types import CancelToken
 
-Output = Callable[[Any], torch.Tensor]
-"""What the model returned to the number of each row that is explained, (N,)."""
+Output = Callable[..., torch.Tensor]
+"""What the model returned (and what was read beside, if anything) to the number of each row that is explained, (N,)."""
 Baseline = Literal["pad", "mask", "zero"]
 BASELINE: Baseline = "pad"
 """The most faithful of the three. Words taken out in the order of their values leave 40 validation texts of emotion-en
@@ -41,6 +42,17 @@ then miss their sum by 0.03 % in the median, 0.1 % in one of ten; with 20 points
 bfloat16 would miss it by 0.2 % with 50 points, and take longer."""
 _STEP_TOKENS = 512
 """Tokens of the steps that are computed at once; a cancelled call stops after them."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a model reads beside the embeddings of tokens; its baseline is zero."""
+
+    inputs_1: torch.Tensor
+    """Of one row: (1, …)."""
+    shares: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    """From the values of the inputs, as these are shaped without their 1, to those of the tokens that they belong to,
+    (T,)."""
 
 
 class Gradients:
@@ -63,13 +75,16 @@ class Gradients:
         ids = {"pad": tokenizer.pad_token_id, "mask": tokenizer.mask_token_id, "zero": None}
         self._stand_in = ids[baseline]
 
-    def of(self, row: TokenRow, pieces: tuple[tuple[Range, ...], ...], output: Output) -> Attribution:
+    def of(
+        self, row: TokenRow, pieces: tuple[tuple[Range, ...], ...], output: Output, beside: Beside | None = None
+    ) -> Attribution:
         """The attribution of one row.
 
         Args:
             row: What the model reads.
             pieces: For each text that is in the row: characters of each of its tokens; empty for tokens of none of it.
             output: What is explained.
+            beside: What `output` is given, too, behind what the model returned.
         """
         from captum.attr import IntegratedGradients
 
@@ -77,31 +92,36 @@ class Gradients:
         own = torch.tensor([any(b > a for a, b in at) for at in zip(*pieces, strict=True)], device=self._device)
         x_1TD = nn.functional.embedding(ids, self._table).float()
         baseline_1TD = torch.where(own[None, :, None], self._nothing(x_1TD), x_1TD)
+        further_1 = () if beside is None else (beside.inputs_1,)
+        inputs = (x_1TD, *further_1)
+        baselines = (baseline_1TD, *map(torch.zeros_like, further_1))
         forward = self._forward(row, output)
         with full_float32:
             with torch.no_grad():
-                before, after = forward(torch.cat((baseline_1TD, x_1TD))).tolist()
-            values_1TD = IntegratedGradients(forward).attribute(
-                x_1TD,
-                baseline_1TD,
+                before, after = forward(*map(torch.cat, zip(baselines, inputs, strict=True))).tolist()
+            values_1TD, *further_values = IntegratedGradients(forward).attribute(
+                inputs,
+                baselines,
                 n_steps=STEPS,
                 method="gausslegendre",
                 internal_batch_size=max(1, _STEP_TOKENS // len(row.input_ids)),
             )
         values: NDArray[np.float32] = values_1TD[0].sum(-1).float().cpu().numpy()
+        if beside is not None:
+            values = values + beside.shares(further_values[0][0].float().cpu().numpy())
         return Attribution(tuple(_placed(at, values) for at in pieces), after, before)
 
     def _nothing(self, like_1TD: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(like_1TD) if self._stand_in is None else self._table[self._stand_in].float()
 
-    def _forward(self, row: TokenRow, output: Output) -> Callable[[torch.Tensor], torch.Tensor]:
+    def _forward(self, row: TokenRow, output: Output) -> Callable[..., torch.Tensor]:
         types = None if row.token_type_ids is None else torch.tensor([row.token_type_ids], device=self._device)
 
-        def forward(x_NTD: torch.Tensor) -> torch.Tensor:
+        def forward(x_NTD: torch.Tensor, *beside_N: torch.Tensor) -> torch.Tensor:
             self.cancel.check()
             given = {} if types is None else {"token_type_ids": types.expand(len(x_NTD), -1)}
             mask_NT = torch.ones(x_NTD.shape[:2], dtype=torch.long, device=self._device)
-            return output(self._model(inputs_embeds=x_NTD, attention_mask=mask_NT, **given))
+            return output(self._model(inputs_embeds=x_NTD, attention_mask=mask_NT, **given), *beside_N)
 
         return forward
 

@@ -1,0 +1,197 @@
+r"""A linear-chain conditional random field (Lafferty et al. 2001) on top of an encoder: it adds what single n-grams say
+and which tags follow each other.
+
+.. math:: \log p(y \mid x) = \sum_t e_{t, y_t} + \sum_t a_{y_{t-1}, y_t} - \log Z(x), \qquad
+          e_t = s \, z_t + W * (E_{h(x)})_t
+
+z are the encoder's logits, scaled by one number s. E is a small table of hashed n-grams (`data.ngrams`), and W * a
+convolution over the words around t, so that an n-gram counts for the tags of its own words and of those beside them.
+An encoder with few weights cannot know many names; a table can, and it is fitted in minutes.
+
+What is read from it are max-marginals, which take the place of the encoder's logits.
+"""
+
+# Shape suffix legend
+#   B = sentences, T = words, N = orders of n-grams, D = size of a row, L = labels
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from llm_core.data.ngrams import ngram_rows
+from llm_core.data.tagging import OUTSIDE, may_follow
+from llm_core.errors import WeightsError
+from llm_core.files import replacing
+
+FILE = "crf.safetensors"
+"""Beside the encoder's weights."""
+IMPOSSIBLE = -1e4
+LARGEST_LOGIT = 15.0
+"""The encoder is not believed more than that: a word that it cannot read would otherwise be outside for certain."""
+SENTENCES_AT_ONCE = 64
+
+Array = npt.NDArray[Any]
+
+
+class NgramCRF(nn.Module):
+    """See the module.
+
+    Args:
+        labels: Tags in the order of the encoder's logits; a step that is not proper IOB2 has no probability.
+        rows: Of the table of n-grams.
+        size: Numbers in a row.
+        orders: Words of the longest n-gram.
+        width: Words that the convolution sees at once; odd.
+        dropout: Share of the n-grams left out in training.
+        encoder_dropout: Share of the sentences that are trained on without the encoder, which knows them by heart.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        rows: int,
+        size: int,
+        orders: int = 4,
+        width: int = 7,
+        dropout: float = 0.0,
+        encoder_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.rows, self.orders = rows, orders
+        self.dropout, self.encoder_dropout = dropout, encoder_dropout
+        self.table = nn.Embedding(rows, size)
+        self.window = nn.Conv1d(orders * size, len(labels), width, padding=width // 2)
+        self.scale = nn.Parameter(torch.ones(()))
+        self.transitions = nn.Parameter(torch.zeros(len(labels), len(labels)))
+        steps = [[0.0 if may_follow(tag, before) else IMPOSSIBLE for tag in labels] for before in labels]
+        self.allowed: Tensor
+        self.register_buffer("allowed", torch.tensor(steps), persistent=False)
+        self.start = labels.index(OUTSIDE)
+        nn.init.normal_(self.table.weight, std=0.05)
+        nn.init.normal_(self.window.weight, std=0.3 / (orders * size) ** 0.5)
+
+    def embedded(self, ngrams_BTN: Tensor) -> Tensor:
+        """Rows of the table, (B, T, N, D)."""
+        rows_BTND: Tensor = self.table(ngrams_BTN)
+        if self.training:
+            rows_BTND = rows_BTND * _kept(rows_BTND[..., :1], self.dropout) / (1 - self.dropout)
+        return rows_BTND
+
+    def emissions(self, rows_BTND: Tensor, logits_BTL: Tensor, mask_BT: Tensor) -> Tensor:
+        """e of the formula, (B, T, L).
+
+        Args:
+            rows_BTND: From `embedded`.
+            logits_BTL: The encoder's.
+            mask_BT: True where there is a word.
+        """
+        rows_BCT = (rows_BTND * mask_BT[..., None, None]).flatten(2).transpose(1, 2)
+        encoder_BTL = self.scale * logits_BTL.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        if self.training:
+            encoder_BTL = encoder_BTL * _kept(encoder_BTL[:, :1, :1], self.encoder_dropout)
+        return encoder_BTL + self.window(rows_BCT).transpose(1, 2)
+
+    def log_likelihood(self, emissions_BTL: Tensor, mask_BT: Tensor, tags_BT: Tensor) -> Tensor:
+        """Of the tags, (B,), in nats."""
+        chosen_BT = emissions_BTL.gather(2, tags_BT[..., None])[..., 0]
+        stepped_BT = self._steps_LL[tags_BT[:, :-1], tags_BT[:, 1:]]
+        before_BTL = self._scores_before(emissions_BTL, mask_BT, torch.logsumexp)
+        norm_B = (before_BTL[:, -1] + emissions_BTL[:, -1] * mask_BT[:, -1:]).logsumexp(-1)
+        return (chosen_BT * mask_BT).sum(1) + (stepped_BT * mask_BT[:, 1:]).sum(1) - norm_B
+
+    def max_marginals(self, emissions_BTL: Tensor, mask_BT: Tensor) -> Tensor:
+        """(B, T, L): the score of the best tags of the whole sentence that have this tag here.
+
+        The greatest of each word are the best tags (Viterbi 1967).
+        """
+        before_BTL = self._scores_before(emissions_BTL, mask_BT, torch.amax)
+        after = [torch.zeros_like(emissions_BTL[:, 0])]
+        for t in range(emissions_BTL.shape[1] - 1, 0, -1):
+            best_BL = ((after[-1] + emissions_BTL[:, t])[:, None, :] + self._steps_LL).amax(-1)
+            after.append(torch.where(mask_BT[:, t, None], best_BL, after[-1]))
+        return before_BTL + emissions_BTL + torch.stack(after[::-1], dim=1)
+
+    @property
+    def _steps_LL(self) -> Tensor:
+        return self.transitions + self.allowed
+
+    def _scores_before(self, emissions_BTL: Tensor, mask_BT: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
+        """(B, T, L): of all ways to a tag the sum or the best, as `reduce` says, without the tag's own emission; behind
+        a sentence's last word, of the ways to its end."""
+        found = [self.allowed[self.start].expand_as(emissions_BTL[:, 0])]
+        for t in range(1, emissions_BTL.shape[1]):
+            before_BL, there_BL = found[-1], found[-1] + emissions_BTL[:, t - 1]
+            reached_BL = reduce(there_BL[:, :, None] + self._steps_LL, 1)
+            ended_BL = torch.where(mask_BT[:, t - 1, None], there_BL, before_BL)
+            found.append(torch.where(mask_BT[:, t, None], reached_BL, ended_BL))
+        return torch.stack(found, dim=1)
+
+    @torch.inference_mode()
+    def refined(self, sentences: Sequence[Sequence[str]], logits: Sequence[Array]) -> list[Array]:
+        """Max-marginals of sentences, each (words, labels), which take the place of the encoder's logits.
+
+        Args:
+            sentences: Words of each.
+            logits: The encoder's, of the same shapes.
+        """
+        found = list(logits)
+        order = sorted((i for i, words in enumerate(sentences) if words), key=lambda i: len(sentences[i]))
+        for first in range(0, len(order), SENTENCES_AT_ONCE):
+            chosen = order[first : first + SENTENCES_AT_ONCE]
+            ngrams = [torch.from_numpy(ngram_rows(sentences[i], self.orders, self.rows)) for i in chosen]
+            given = [torch.from_numpy(logits[i]) for i in chosen]
+            ngrams_BTN, logits_BTL = (nn.utils.rnn.pad_sequence(part, batch_first=True) for part in (ngrams, given))
+            mask_BT = _mask([len(each) for each in ngrams])
+            emissions_BTL = self.emissions(self.embedded(ngrams_BTN), logits_BTL, mask_BT)
+            read_BTL = self.max_marginals(emissions_BTL, mask_BT)
+            for i, read, words in zip(chosen, read_BTL, mask_BT.sum(1).tolist(), strict=True):
+                found[i] = read[:words].numpy()
+        return found
+
+
+def _kept(like: Tensor, share: float) -> Tensor:
+    """Ones, and zeros for a `share` of the places."""
+    return (torch.rand_like(like) >= share).to(like)
+
+
+def _mask(lengths: Sequence[int]) -> Tensor:
+    return torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
+
+
+def save_crf(crf: NgramCRF, directory: Path, dtype: torch.dtype) -> None:
+    """Writes `FILE` into a model's directory: the table in `dtype`, the rest in float32."""
+    state = crf.state_dict()
+    with replacing(directory / FILE) as partial:
+        partial.write_bytes(to_bytes({**state, "table.weight": state["table.weight"].to(dtype)}))
+
+
+def load_crf(directory: Path, labels: Sequence[str]) -> NgramCRF | None:
+    """The CRF of a model, in float32, ready for inference; None where it has none.
+
+    Args:
+        directory: Of the model.
+        labels: In the order of the encoder's logits.
+
+    Raises:
+        WeightsError: The file is not what `save_crf` writes, or is for other labels.
+    """
+    file = directory / FILE
+    if not file.is_file():
+        return None
+    state = {name: tensor.float() for name, tensor in load_file(file).items()}
+    try:
+        rows, size = state["table.weight"].shape
+        _, channels, width = state["window.weight"].shape
+        crf = NgramCRF(labels, rows, size, channels // size, width)
+        crf.load_state_dict(state)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{directory.name}/{FILE}: is not a CRF for {len(labels)} labels") from error
+    return crf.eval().requires_grad_(False)
