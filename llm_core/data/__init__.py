@@ -4,6 +4,7 @@
 - More rows: `augmentation`, with a `lexicon`.
 - Rows to token features: `classification`, `question_answering`, `tagging`; documents: `infilling`, `packing`.
 - Features to batches: `batches` (which rows together), `collators` and `masking` (padding, labels); `words` for both.
+- From a tagger's logits to tags: `tagging`, and `crf`, which adds what hashed `ngrams` say.
 
-Nothing here knows a model, an optimizer or a page.
+Nothing here knows a Transformer, an optimizer or a page.
 """

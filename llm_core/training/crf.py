@@ -1,4 +1,4 @@
-"""The CRF of a tagger (`model.crf`), fitted to the logits that the exported model gives its own training rows.
+"""The CRF of a tagger (`data.crf`), fitted to the logits that the exported model gives its own training rows.
 
 The encoder stands still, so a step costs nothing but a small table: minutes, not hours. Its logits are too sure of rows
 that it was trained on; leaving it out for a share of the sentences makes up for that.
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from llm_core.data.crf import FILE, NgramCRF, save_crf
 from llm_core.data.ngrams import ngram_rows
 from llm_core.data.tagging import in_small_words, repaired
-from llm_core.model.crf import FILE, NgramCRF, save_crf
 from llm_core.training.export import load_model
 from llm_core.training.mixture import Mixture
 from llm_core.training.predictors import tag_predictor

@@ -24,12 +24,12 @@ from typing import Any
 
 import torch
 
+from llm_core.data.crf import load_crf
 from llm_core.errors import WeightsError
 from llm_core.files import write_json
 from llm_core.model.config import ModelConfig
 from llm_core.model.convert import hub, peft
 from llm_core.model.convert.configs import to_hub_config
-from llm_core.model.crf import load_crf
 from llm_core.model.heads import CausalLM, Model, SequenceClassifier, TokenClassifier
 from llm_core.model.lora import lora_layers
 from llm_core.training.fitting import Fitted

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from scipy.special import softmax
 
+from llm_core.data.crf import load_crf
 from llm_core.data.loaders import Row, load_rows
 from llm_core.data.question_answering import MAX_ANSWER_TOKENS
 from llm_core.data.tagging import best_tags, entities, entity_scores, in_small_words, repaired
@@ -36,7 +37,6 @@ from llm_core.evaluation.scores import Score
 from llm_core.evaluation.translation import sentence_chrf
 from llm_core.files import write_json
 from llm_core.model.convert import hub
-from llm_core.model.crf import load_crf
 from llm_core.model.heads import CausalLM
 from llm_core.training.export import ADAPTER, BITS, load_model
 from llm_core.training.measure_language import continuations, language_scores, score_rows, translator_scores

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import torch
 
 from llm_core.data.collators import PaddingCollator
+from llm_core.data.crf import NgramCRF
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows
 from llm_core.data.tagging import best_tags, in_small_words, model_inputs, tag_windows, word_logits
 from llm_core.hardware import has_bfloat16
 from llm_core.model.convert.ctranslate2 import SEARCH, mean_log_probability
-from llm_core.model.crf import NgramCRF
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
 from llm_core.training.objectives import source_text
 from llm_core.training.recipe import Recipe

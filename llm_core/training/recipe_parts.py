@@ -184,7 +184,7 @@ class Tuning(Part):
 
 
 class CRFPart(Part):
-    """Tagging: a CRF with hashed n-grams over the trained tagger; see `llm_core.model.crf`."""
+    """Tagging: a CRF with hashed n-grams over the trained tagger; see `llm_core.data.crf`."""
 
     rows: Annotated[int, Field(ge=64, le=2**24)] = 2**17
     """Of the table of n-grams."""

@@ -10,9 +10,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_core.data.crf import FILE as CRF_FILE
 from llm_core.errors import InputError
 from llm_core.evaluation.scores import SCORES_FILE, Score, write_scores
-from llm_core.model.crf import FILE as CRF_FILE
 from llm_core.training import curve, sample_file
 from llm_core.training.card import Run, model_card
 from llm_core.training.crf import fit_crf

@@ -2,7 +2,7 @@
 
 Texts are cut into words and windows, and logits read back, by the same code as in training (`data.tagging`), so that
 the model sees what it learned on. The windows of all texts of a call are computed together. Where the model has a CRF
-(`model.crf`), it reads each text as a whole.
+(`data.crf`), it reads each text as a whole.
 
 Shape legend: B = rows of a batch, T = tokens, C = tags; N = steps of an integral, W = words of a window.
 """
@@ -21,6 +21,7 @@ from llm_core.backends.transformers.attribution import Beside, Gradients, log_od
 from llm_core.backends.transformers.encoder import Array, Explained
 from llm_core.backends.transformers.token_batches import TokenRow
 from llm_core.catalog import ModelSpec
+from llm_core.data.crf import load_crf
 from llm_core.data.ngrams import ngram_rows, shares_of_words
 from llm_core.data.tagging import (
     CERTAINLY_NOT,
@@ -36,7 +37,6 @@ from llm_core.data.tagging import (
 )
 from llm_core.data.words import Range, character_ranges
 from llm_core.errors import InputError
-from llm_core.model.crf import load_crf
 from llm_core.types import CancelToken
 
 

@@ -10,9 +10,9 @@ import torch
 
 from llm_core.backends.base import Decision, ModelFiles
 from llm_core.backends.transformers.encoder import open_encoder
+from llm_core.data.crf import NgramCRF, save_crf
 from llm_core.data.ngrams import ngram_rows
 from llm_core.errors import InputError
-from llm_core.model.crf import NgramCRF, save_crf
 from llm_core.types import CancelToken
 from tests.support.device import DEVICE
 from tests.support.encoders import TAGS, encoder_spec, save_checkpoint

@@ -97,7 +97,8 @@ class NgramCRF(nn.Module):
         encoder_BTL = self.scale * logits_BTL.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
         if self.training:
             encoder_BTL = encoder_BTL * _kept(encoder_BTL[:, :1, :1], self.encoder_dropout)
-        return encoder_BTL + self.window(rows_BCT).transpose(1, 2)
+        ngrams_BLT: Tensor = self.window(rows_BCT)
+        return encoder_BTL + ngrams_BLT.transpose(1, 2)
 
     def log_likelihood(self, emissions_BTL: Tensor, mask_BT: Tensor, tags_BT: Tensor) -> Tensor:
         """Of the tags, (B,), in nats."""
