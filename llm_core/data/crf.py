@@ -25,15 +25,15 @@ import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from llm_core.data.ngrams import ngram_rows
-from llm_core.data.tagging import OUTSIDE, may_follow
+from llm_core.data.tagging import CERTAINLY_NOT, OUTSIDE, step_scores
 from llm_core.errors import WeightsError
 from llm_core.files import replacing
 
 FILE = "crf.safetensors"
 """Beside the encoder's weights."""
-IMPOSSIBLE = -1e4
 LARGEST_LOGIT = 15.0
 """The encoder is not believed more than that: a word that it cannot read would otherwise be outside for certain."""
 SENTENCES_AT_ONCE = 64
@@ -71,9 +71,9 @@ class NgramCRF(nn.Module):
         self.window = nn.Conv1d(orders * size, len(labels), width, padding=width // 2)
         self.scale = nn.Parameter(torch.ones(()))
         self.transitions = nn.Parameter(torch.zeros(len(labels), len(labels)))
-        steps = [[0.0 if may_follow(tag, before) else IMPOSSIBLE for tag in labels] for before in labels]
         self.allowed: Tensor
-        self.register_buffer("allowed", torch.tensor(steps), persistent=False)
+        allowed_LL = torch.from_numpy(step_scores(tuple(labels), CERTAINLY_NOT))
+        self.register_buffer("allowed", allowed_LL.float(), persistent=False)
         self.start = labels.index(OUTSIDE)
         nn.init.normal_(self.table.weight, std=0.05)
         nn.init.normal_(self.window.weight, std=0.3 / (orders * size) ** 0.5)
@@ -103,9 +103,8 @@ class NgramCRF(nn.Module):
     def log_likelihood(self, emissions_BTL: Tensor, mask_BT: Tensor, tags_BT: Tensor) -> Tensor:
         """Of the tags, (B,), in nats."""
         chosen_BT = emissions_BTL.gather(2, tags_BT[..., None])[..., 0]
-        stepped_BT = self._steps_LL[tags_BT[:, :-1], tags_BT[:, 1:]]
-        before_BTL = self._scores_before(emissions_BTL, mask_BT, torch.logsumexp)
-        norm_B = (before_BTL[:, -1] + emissions_BTL[:, -1] * mask_BT[:, -1:]).logsumexp(-1)
+        stepped_BT = (self.transitions + self.allowed)[tags_BT[:, :-1], tags_BT[:, 1:]]
+        norm_B = self._scores_up_to(emissions_BTL, mask_BT, torch.logsumexp)[:, -1].logsumexp(-1)
         return (chosen_BT * mask_BT).sum(1) + (stepped_BT * mask_BT[:, 1:]).sum(1) - norm_B
 
     def max_marginals(self, emissions_BTL: Tensor, mask_BT: Tensor) -> Tensor:
@@ -113,27 +112,26 @@ class NgramCRF(nn.Module):
 
         The greatest of each word are the best tags (Viterbi 1967).
         """
-        before_BTL = self._scores_before(emissions_BTL, mask_BT, torch.amax)
+        steps_LL = self.transitions + self.allowed
         after = [torch.zeros_like(emissions_BTL[:, 0])]
         for t in range(emissions_BTL.shape[1] - 1, 0, -1):
-            best_BL = ((after[-1] + emissions_BTL[:, t])[:, None, :] + self._steps_LL).amax(-1)
+            best_BL = ((after[-1] + emissions_BTL[:, t])[:, None, :] + steps_LL).amax(-1)
             after.append(torch.where(mask_BT[:, t, None], best_BL, after[-1]))
-        return before_BTL + emissions_BTL + torch.stack(after[::-1], dim=1)
+        return self._scores_up_to(emissions_BTL, mask_BT, torch.amax) + torch.stack(after[::-1], dim=1)
 
-    @property
-    def _steps_LL(self) -> Tensor:
-        return self.transitions + self.allowed
-
-    def _scores_before(self, emissions_BTL: Tensor, mask_BT: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
-        """(B, T, L): of all ways to a tag the sum or the best, as `reduce` says, without the tag's own emission; behind
-        a sentence's last word, of the ways to its end."""
-        found = [self.allowed[self.start].expand_as(emissions_BTL[:, 0])]
+    def _scores_up_to(self, emissions_BTL: Tensor, mask_BT: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
+        """(B, T, L): of all ways that end in a tag the sum or the best, as `reduce` says; behind a sentence's last word
+        as at it."""
+        steps_LL = self.transitions + self.allowed
+        found = [self.allowed[self.start] + emissions_BTL[:, 0]]
         for t in range(1, emissions_BTL.shape[1]):
-            before_BL, there_BL = found[-1], found[-1] + emissions_BTL[:, t - 1]
-            reached_BL = reduce(there_BL[:, :, None] + self._steps_LL, 1)
-            ended_BL = torch.where(mask_BT[:, t - 1, None], there_BL, before_BL)
-            found.append(torch.where(mask_BT[:, t, None], reached_BL, ended_BL))
+            reached_BL = reduce(found[-1][:, :, None] + steps_LL, 1) + emissions_BTL[:, t]
+            found.append(torch.where(mask_BT[:, t, None], reached_BL, found[-1]))
         return torch.stack(found, dim=1)
+
+    def ngrams(self, words: Sequence[str]) -> Tensor:
+        """(T, N): the rows of the table for the n-grams of a sentence."""
+        return torch.from_numpy(ngram_rows(words, self.orders, self.rows))
 
     @torch.inference_mode()
     def refined(self, sentences: Sequence[Sequence[str]], logits: Sequence[Array]) -> list[Array]:
@@ -147,10 +145,8 @@ class NgramCRF(nn.Module):
         order = sorted((i for i, words in enumerate(sentences) if words), key=lambda i: len(sentences[i]))
         for first in range(0, len(order), SENTENCES_AT_ONCE):
             chosen = order[first : first + SENTENCES_AT_ONCE]
-            ngrams = [torch.from_numpy(ngram_rows(sentences[i], self.orders, self.rows)) for i in chosen]
-            given = [torch.from_numpy(logits[i]) for i in chosen]
-            ngrams_BTN, logits_BTL = (nn.utils.rnn.pad_sequence(part, batch_first=True) for part in (ngrams, given))
-            mask_BT = _mask([len(each) for each in ngrams])
+            ngrams_BTN, mask_BT = padded([self.ngrams(sentences[i]) for i in chosen])
+            logits_BTL, _ = padded([torch.from_numpy(logits[i]) for i in chosen])
             emissions_BTL = self.emissions(self.embedded(ngrams_BTN), logits_BTL, mask_BT)
             read_BTL = self.max_marginals(emissions_BTL, mask_BT)
             for i, read, words in zip(chosen, read_BTL, mask_BT.sum(1).tolist(), strict=True):
@@ -163,8 +159,11 @@ def _kept(like: Tensor, share: float) -> Tensor:
     return (torch.rand_like(like) >= share).to(like)
 
 
-def _mask(lengths: Sequence[int]) -> Tensor:
-    return torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
+def padded(sentences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Tensors of words (T, …) as one (B, T, …) with zeros behind, and the mask of where there is a word, (B, T)."""
+    lengths_B = torch.tensor([len(each) for each in sentences])
+    together = pad_sequence(list(sentences), batch_first=True)
+    return together, torch.arange(together.shape[1]) < lengths_B[:, None]
 
 
 def save_crf(crf: NgramCRF, directory: Path, dtype: torch.dtype) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -196,8 +197,7 @@ def word_logits(windows: Sequence[TagWindow], logits: Sequence[Array], words: in
         words: How many words the sentence has; one without pieces (a control character) is outside for certain.
         labels: Tag names in the order of the model's labels.
     """
-    found = np.full((words, len(labels)), CERTAINLY_NOT, dtype=np.float32)
-    found[:, labels.index(OUTSIDE)] = 0.0
+    found = np.tile(unread_logits(labels), (words, 1))
     contexts = np.full(words, -1)
     for window, given in zip(windows, logits, strict=True):
         for piece, word in window.first_pieces():
@@ -205,6 +205,11 @@ def word_logits(windows: Sequence[TagWindow], logits: Sequence[Array], words: in
             if context > contexts[word]:
                 contexts[word], found[word] = context, given[piece]
     return found
+
+
+def unread_logits(labels: Sequence[str]) -> Array:
+    """(labels,): those of a word without pieces, which is outside for certain."""
+    return np.where([label == OUTSIDE for label in labels], 0.0, CERTAINLY_NOT).astype(np.float32)
 
 
 def best_tags(logits: Array, labels: Sequence[str]) -> list[str]:
@@ -216,8 +221,8 @@ def best_tags(logits: Array, labels: Sequence[str]) -> list[str]:
     """
     if not len(logits):
         return []
-    steps = np.array([[0.0 if may_follow(tag, before) else -np.inf for tag in labels] for before in labels])
-    scores = np.where([may_follow(tag, OUTSIDE) for tag in labels], logits[0], -np.inf)
+    steps = step_scores(tuple(labels), -np.inf)
+    scores = logits[0] + steps[labels.index(OUTSIDE)]
     came_from: list[Array] = []
     for row in logits[1:]:
         reached = scores[:, None] + steps
@@ -229,8 +234,14 @@ def best_tags(logits: Array, labels: Sequence[str]) -> list[str]:
     return [labels[place] for place in reversed(path)]
 
 
-def may_follow(tag: str, before: str) -> bool:
-    """Whether IOB2 lets `tag` stand behind `before`."""
+@cache
+def step_scores(labels: tuple[str, ...], impossible: float) -> Array:
+    """(labels, labels): from each tag to each, 0 or, where IOB2 has no such step, `impossible`; a sentence starts as
+    behind a word outside."""
+    return np.array([[0.0 if _may_follow(tag, before) else impossible for tag in labels] for before in labels])
+
+
+def _may_follow(tag: str, before: str) -> bool:
     return tag[0] != "I" or before[1:] == tag[1:]
 
 

@@ -12,15 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from llm_core.data.crf import FILE, NgramCRF, save_crf
-from llm_core.data.ngrams import ngram_rows
+from llm_core.data.crf import FILE, NgramCRF, padded, save_crf
+from llm_core.data.loaders import Row
 from llm_core.data.tagging import in_small_words, repaired
 from llm_core.training.export import load_model
 from llm_core.training.mixture import Mixture
-from llm_core.training.predictors import tag_predictor
+from llm_core.training.predictors import Array, tag_predictor
 from llm_core.training.recipe import Recipe
 from llm_core.training.recipe_parts import CRFPart
 from llm_core.training.vocabulary import open_tokenizer
@@ -29,7 +28,6 @@ LONGEST = 100
 """Words of a row: longer sentences are cut, so that padding stays little."""
 WARMUP = 0.1
 """Share of the steps until the squares that Adagrad adds up are large enough to keep its steps small."""
-Batch = dict[str, Tensor]
 
 
 class _Loss(nn.Module):
@@ -64,30 +62,28 @@ def fit_crf(recipe: Recipe, base_dir: Path | None, data_dir: Path | None, model_
     model: Any = load_model(model_dir, base_dir)
     encoder = tag_predictor(recipe, model, open_tokenizer(base_dir or model_dir))
     rows = [in_small_words(row)[0] for row in Mixture(recipe, data_dir).training()]
-    features = _features(recipe.labels, recipe.crf, rows, encoder.logits(rows))
-    save_crf(_fitted(recipe, features, work_dir), model_dir, getattr(torch, recipe.dtype))
-
-
-def _fitted(recipe: Recipe, features: list[dict[str, Tensor]], work_dir: Path) -> NgramCRF:
-    wanted, seed = recipe.crf, recipe.optim.seeds[0]
-    assert wanted is not None, "the recipe has none"
-    torch.manual_seed(seed)
-    kept_out = {"dropout": wanted.dropout, "encoder_dropout": wanted.encoder_dropout}
-    crf = NgramCRF(recipe.labels, wanted.rows, wanted.size, wanted.orders, wanted.width, **kept_out)
-    trainer = Trainer(_Loss(crf), _arguments(wanted, work_dir, seed), _collated, features)
+    crf = _fresh(recipe.labels, recipe.crf, recipe.optim.seeds[0])
+    features = _features(crf, recipe.labels, rows, encoder.logits(rows))
+    trainer = Trainer(_Loss(crf), _arguments(recipe.crf, work_dir, recipe.optim.seeds[0]), _collated, features)
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    return crf
+    save_crf(crf, model_dir, getattr(torch, recipe.dtype))
+
+
+def _fresh(labels: Sequence[str], wanted: CRFPart, seed: int) -> NgramCRF:
+    torch.manual_seed(seed)
+    kept_out = {"dropout": wanted.dropout, "encoder_dropout": wanted.encoder_dropout}
+    return NgramCRF(labels, wanted.rows, wanted.size, wanted.orders, wanted.width, **kept_out)
 
 
 def _features(
-    labels: Sequence[str], wanted: CRFPart, rows: Sequence[Any], logits: Sequence[Any]
+    crf: NgramCRF, labels: Sequence[str], rows: Sequence[Row], logits: Sequence[Array]
 ) -> list[dict[str, Tensor]]:
     index = {label: number for number, label in enumerate(labels)}
     found = []
     for row, given in zip(rows, logits, strict=True):
         whole = {
-            "input_ids": torch.from_numpy(ngram_rows(row["tokens"], wanted.orders, wanted.rows)),
+            "input_ids": crf.ngrams(row["tokens"]),
             "logits": torch.from_numpy(given),
             "labels": torch.tensor([index[tag] for tag in repaired(row["tags"])]),
         }
@@ -96,10 +92,9 @@ def _features(
     return found
 
 
-def _collated(features: Sequence[dict[str, Tensor]]) -> Batch:
-    found = {name: pad_sequence([each[name] for each in features], batch_first=True) for name in features[0]}
-    lengths = torch.tensor([len(each["labels"]) for each in features])
-    return {**found, "mask": torch.arange(int(lengths.max()))[None] < lengths[:, None]}
+def _collated(features: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    parts = {name: padded([each[name] for each in features]) for name in features[0]}
+    return {**{name: together for name, (together, _) in parts.items()}, "mask": parts["labels"][1]}
 
 
 def _arguments(wanted: CRFPart, work_dir: Path, seed: int) -> TrainingArguments:

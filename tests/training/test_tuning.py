@@ -128,24 +128,33 @@ def test_options_that_do_not_belong_together(classifier: Recipe, changes: dict[s
         Recipe.model_validate({**classifier.model_dump(exclude_unset=True), **changes})
 
 
-def test_a_tagger_finds_the_names_and_loads_in_transformers(base_dir: Path, data_dir: Path, tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(
+def tagger(**fields: Any) -> Recipe:
+    """A recipe for the names in `names`, with these fields besides."""
+    return Recipe.model_validate(
         {
             "name": "names",
             "title": "Names",
             "objective": "tagging",
             "base": "made/up",
             "base_licence": "Apache-2.0",
-            "labels": ["O", "B-WORK", "I-WORK"],
+            "labels": ["O", "B-FILM", "I-FILM"],
             "max_length": 32,
             "stride": 4,
-            "mark_capitals": True,
             "calibrate_on": ["names"],
-            "data": [{"name": "names", "licence": "MIT", "tags": {"FILM": "WORK"}}],
+            "data": [{"name": "names", "licence": "MIT"}],
             "scores": [{"data": "names", "metrics": ["f1"]}],
-            "tuning": {"hidden_dropout": 0.0},
-            "optim": {"epochs": 4, "learning_rate": 0.01, "batch_size": 16, "warmup_steps": 2},
+            **fields,
         }
+    )
+
+
+def test_a_tagger_finds_the_names_and_loads_in_transformers(base_dir: Path, data_dir: Path, tmp_path: Path) -> None:
+    recipe = tagger(
+        labels=["O", "B-WORK", "I-WORK"],
+        mark_capitals=True,
+        data=[{"name": "names", "licence": "MIT", "tags": {"FILM": "WORK"}}],
+        tuning={"hidden_dropout": 0.0},
+        optim={"epochs": 4, "learning_rate": 0.01, "batch_size": 16, "warmup_steps": 2},
     )
     model_dir = tmp_path / "m"
     report = train(recipe, base_dir=base_dir, data_dir=data_dir, output_dir=model_dir, work_dir=tmp_path / "run")
@@ -166,24 +175,7 @@ def test_a_crf_knows_names_that_the_tagger_missed(
     base_dir: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def trained(name: str, **fields: Any) -> Any:
-        recipe = Recipe.model_validate(
-            {
-                "name": name,
-                "title": "Names",
-                "objective": "tagging",
-                "base": "made/up",
-                "base_licence": "Apache-2.0",
-                "labels": ["O", "B-FILM", "I-FILM"],
-                "max_length": 32,
-                "stride": 4,
-                "calibrate_on": ["names"],
-                "data": [{"name": "names", "licence": "MIT"}],
-                "scores": [{"data": "names", "metrics": ["f1"]}],
-                "tuning": {"kind": "lora"},
-                "optim": {"max_steps": 1, "learning_rate": 1e-4},
-                **fields,
-            }
-        )
+        recipe = tagger(**fields, name=name, tuning={"kind": "lora"}, optim={"max_steps": 1, "learning_rate": 1e-4})
         options = {"base_dir": base_dir, "data_dir": data_dir, "output_dir": tmp_path / "model"}
         return train(recipe, **options, work_dir=tmp_path / name)
 

@@ -22,9 +22,8 @@ from llm_core.backends.transformers.encoder import Array, Explained
 from llm_core.backends.transformers.token_batches import TokenRow
 from llm_core.catalog import ModelSpec
 from llm_core.data.crf import load_crf
-from llm_core.data.ngrams import ngram_rows, shares_of_words
+from llm_core.data.ngrams import shares_of_words
 from llm_core.data.tagging import (
-    CERTAINLY_NOT,
     OUTSIDE,
     TagWindow,
     best_tags,
@@ -33,6 +32,7 @@ from llm_core.data.tagging import (
     in_characters,
     tag_windows,
     touched_tags,
+    unread_logits,
     word_logits,
 )
 from llm_core.data.words import Range, character_ranges
@@ -128,10 +128,9 @@ class TagModel(Explained):
             pieces: Of each word its first piece; a word without any is outside for certain, as in `word_logits`.
             ngrams_N: From `NgramCRF.embedded`, where there is a CRF.
         """
-        outside_C = torch.full((len(self.spec.labels),), CERTAINLY_NOT)
-        outside_C[self.spec.labels.index(OUTSIDE)] = 0.0
-        unread = torch.tensor([piece is None for piece in pieces])
-        logits_NWC = torch.where(unread[:, None], outside_C, logits_NTC[:, [piece or 0 for piece in pieces]])
+        unread_W = torch.tensor([piece is None for piece in pieces])
+        of_unread_C = torch.from_numpy(unread_logits(self.spec.labels))
+        logits_NWC = torch.where(unread_W[:, None], of_unread_C, logits_NTC[:, [piece or 0 for piece in pieces]])
         if self._crf is not None and ngrams_N is not None:
             mask_NW = torch.ones(logits_NWC.shape[:2], dtype=torch.bool)
             logits_NWC = self._crf.max_marginals(self._crf.emissions(ngrams_N, logits_NWC, mask_NW), mask_NW)
@@ -141,7 +140,7 @@ class TagModel(Explained):
         """The n-grams of a window's words, whose values go to the first pieces of their words."""
         if self._crf is None:
             return None
-        own = ngram_rows(words[covered.start : covered.stop], self._crf.orders, self._crf.rows)
+        own = self._crf.ngrams(words[covered.start : covered.stop])
 
         def shares(values: Array) -> Array:
             found = np.zeros(tokens, dtype=np.float32)
@@ -149,7 +148,7 @@ class TagModel(Explained):
                 found[pieces.get(word, 0)] += value
             return found
 
-        return Beside(self._crf.embedded(torch.from_numpy(own)[None]), shares)
+        return Beside(self._crf.embedded(own[None]), shares)
 
     def _wanted(self, decision: Decision, words: Sequence[Range]) -> dict[int, str]:
         """Tags of an entity's words, by number."""
