@@ -12,6 +12,7 @@ from llm_core.evaluation.calibration import (
     answer_calibration,
     expected_calibration_error,
     fit_curve,
+    fit_entity_temperature,
     fit_temperature,
     fit_threshold,
     temperature_calibration,
@@ -26,6 +27,15 @@ def test_the_temperature_of_scaled_logits_is_found() -> None:
     gold = [int(draw.choice(3, p=p)) for p in honest]
     assert fit_temperature(logits * 2.5, gold) == pytest.approx(2.5, rel=0.05)
     assert expected_calibration_error(honest, gold) < 0.02
+
+
+def test_rows_without_a_mistake_do_not_make_it_surer() -> None:
+    logits = np.eye(3)[[0, 1, 2, 0]]
+    assert fit_temperature(logits, [0, 1, 2, 0]) == 1.0
+    assert fit_temperature(logits, [0, 1, 2, 1]) != 1.0
+    assert fit_entity_temperature(lambda t: np.array([0.9, 0.8]) ** t, np.array([True, True])) == 1.0
+    assert fit_entity_temperature(lambda t: np.array([0.9, 0.8]) ** t, np.array([True, False])) > 2
+    assert fit_entity_temperature(lambda t: np.empty(0), np.empty(0)) == 1.0
 
 
 def test_a_temperature_that_makes_the_error_no_smaller_is_not_taken() -> None:

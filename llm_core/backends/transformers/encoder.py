@@ -25,7 +25,6 @@ from transformers import (
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
-    AutoTokenizer,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -36,6 +35,7 @@ from llm_core.backends.transformers.calibration import Calibration, read_calibra
 from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading, read_json
 from llm_core.backends.transformers.packed_layers import pack
 from llm_core.backends.transformers.precision import inference_dtype
+from llm_core.backends.transformers.shared_tokenizer import SharedTokenizer, open_tokenizer
 from llm_core.backends.transformers.tensor_pool import POOL
 from llm_core.backends.transformers.threads import batches_for, computed
 from llm_core.backends.transformers.token_batches import TokenRow, padded
@@ -154,15 +154,12 @@ class _InFloat32(nn.Module):
         return self.head(hidden.float(), *rest)
 
 
-def _load_tokenizer(spec: ModelSpec, files: ModelFiles) -> Any:
+def _load_tokenizer(spec: ModelSpec, files: ModelFiles) -> SharedTokenizer:
     own = any((files.directory / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
     directory = files.directory if own or files.base is None else files.base.directory
-    tokenizer = AutoTokenizer.from_pretrained(directory, use_fast=True, **_LOCAL_ONLY)
+    tokenizer = open_tokenizer(directory, token_types=not ignores_token_types(files.directory))
     if not tokenizer.is_fast:
         raise WeightsError(f"{spec.id}: needs a tokenizer with character offsets (tokenizer.json)")
-    if ignores_token_types(files.directory):
-        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
-    tokenizer.model_max_length = int(1e9)  # windows are cut here; the tokenizer's own warning would be wrong
     return tokenizer
 
 
