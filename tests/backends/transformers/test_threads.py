@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_core.backends.transformers import threads
 from llm_core.backends.transformers.threads import SMALL_BATCH_TOKENS, batches_for, computed
 
 SMALL, LARGE = SMALL_BATCH_TOKENS, SMALL_BATCH_TOKENS + 1
@@ -31,6 +32,33 @@ def threads_of(batches: list[list[int]], tokens: int, device: str = "cpu") -> li
 def test_a_small_batch_is_computed_by_one_thread_and_the_next_may_have_all() -> None:
     assert threads_of([[0]], SMALL) == [1]
     assert torch.get_num_threads() == 2
+
+
+def mkl_threads() -> int:
+    """How many MKL may use for this thread's products; 0: as for all."""
+    found = threads._limit_mkl(0)
+    threads._limit_mkl(found)
+    return found
+
+
+@pytest.mark.skipif(threads._mkl() is None, reason="torch was built without MKL")
+def test_mkl_counts_by_itself_and_is_limited_too() -> None:
+    def seen(batches: list[list[int]], tokens: int) -> list[int]:
+        return list(computed(lambda batch: mkl_threads(), batches, tokens, "cpu"))
+
+    before = mkl_threads()
+    assert before != 1
+    assert seen([[0]], SMALL) == [1]
+    assert seen([[0], [1], [2]], LARGE) == [1, 1, 1]
+    assert mkl_threads() == before
+    assert seen([[0]], LARGE) == [before]
+
+    def fails(batch: list[int]) -> int:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        list(computed(fails, [[0]], SMALL, "cpu"))
+    assert mkl_threads() == before
 
 
 def test_it_holds_for_a_thread_that_never_computed() -> None:
