@@ -27,16 +27,13 @@ BAD_SHARE = 0.5
 
 
 def fit_temperature(logits: npt.NDArray[Any], gold: Sequence[int]) -> float:
-    """The temperature in [0.2, 5] that minimises the log loss of ``softmax(logits / temperature)``; 1 without mistakes,
-    since nothing then tells how sure is too sure.
+    """The temperature in [0.2, 5] that minimises the log loss of ``softmax(logits / temperature)``; 1 without mistakes.
 
     Args:
         logits: (rows, labels).
         gold: Index of the right label per row.
     """
     truth = np.asarray(gold)
-    if (logits.argmax(axis=1) == truth).all():
-        return 1.0
 
     def loss(temperature: float) -> float:
         scaled = logits.astype(np.float64) / temperature
@@ -44,7 +41,7 @@ def fit_temperature(logits: npt.NDArray[Any], gold: Sequence[int]) -> float:
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return float(-log_p[np.arange(len(truth)), truth].mean())
 
-    return _best_temperature(loss)
+    return _best_temperature(loss, logits.argmax(axis=1) == truth)
 
 
 def fit_entity_temperature(scores_at: Callable[[float], npt.NDArray[Any]], right: npt.NDArray[Any]) -> float:
@@ -55,17 +52,17 @@ def fit_entity_temperature(scores_at: Callable[[float], npt.NDArray[Any]], right
         right: (entities,) bool: whether each is among the truth.
     """
     truth = np.asarray(right, dtype=bool)
-    if truth.all():
-        return 1.0
 
     def loss(temperature: float) -> float:
         scores = np.clip(scores_at(temperature).astype(np.float64), 1e-6, 1 - 1e-6)
         return float(-np.log(np.where(truth, scores, 1 - scores)).mean())
 
-    return _best_temperature(loss)
+    return _best_temperature(loss, truth)
 
 
-def _best_temperature(loss: Callable[[float], float]) -> float:
+def _best_temperature(loss: Callable[[float], float], right: npt.NDArray[Any]) -> float:
+    if right.all():  # nothing tells how sure is too sure
+        return 1.0
     found = minimize_scalar(lambda log_t: loss(float(np.exp(log_t))), bounds=np.log([0.2, 5.0]), method="bounded")
     return float(np.exp(found.x))
 

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 MODEL_FILE: dict[Family, str] = {"bert": "spiece.model", "llama": "tokenizer.model", "marian": "source.spm"}
 """The SentencePiece model's name in a directory of each family."""
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt"),
+    *("vocab.json", "merges.txt", *MODEL_FILE.values(), "target.spm", "sentencepiece.bpe.model"),
+)
+"""What any of the Hub's tokenizer classes may read, ours or not."""
 BLANK = "▁"
 """How SentencePiece writes a blank inside a piece (U+2581)."""
 

@@ -32,16 +32,13 @@ from llm_core.model.convert import hub, peft
 from llm_core.model.convert.configs import to_hub_config
 from llm_core.model.heads import CausalLM, Model, SequenceClassifier, TokenClassifier
 from llm_core.model.lora import lora_layers
+from llm_core.tokenizer.files import TOKENIZER_FILES
 from llm_core.training.fitting import Fitted
 from llm_core.training.predictors import AnswerPredictor, LabelPredictor, TagPredictor
 from llm_core.training.recipe import Recipe
 from llm_core.training.tuning import approximated, from_base
 from llm_core.training.vocabulary import open_tokenizer
 
-TOKENIZER_FILES = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt"),
-    *("vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "source.spm", "target.spm"),
-)
 ADAPTER = "adapter_config.json"
 GGUF_ADAPTER = "adapter.gguf"
 WHOLE = "model"

@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 
 from llm_core.errors import BackendError, LlmCoreError, OutOfMemoryError, WeightsError
 
+LOCAL_ONLY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Options of `from_pretrained`: of a directory nothing but its files, and no code of theirs."""
 _CODE_KEYS = ("auto_map", "custom_pipelines")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 

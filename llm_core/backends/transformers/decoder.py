@@ -23,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 
 from llm_core.backends.base import LoadedModel, check_prompt_length
 from llm_core.backends.transformers.chat_template import Message, chat_prompt
-from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
+from llm_core.backends.transformers.checkpoint import LOCAL_ONLY, check_checkpoint, computing, loading
 from llm_core.backends.transformers.compiled_steps import CompiledSteps, Forward
 from llm_core.backends.transformers.loading_plan import LoadingPlan, device_facts, plan_loading
 from llm_core.backends.transformers.text_stream import TextStream
@@ -75,12 +75,11 @@ def load_decoder(
     """
     check_checkpoint(files.directory)
     with loading(spec.id):
-        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        config = AutoConfig.from_pretrained(files.directory, **options)
-        tokenizer = AutoTokenizer.from_pretrained(files.directory, **options)
+        config = AutoConfig.from_pretrained(files.directory, **LOCAL_ONLY)
+        tokenizer = AutoTokenizer.from_pretrained(files.directory, **LOCAL_ONLY)
         plan = plan_loading(spec.parameters, device_facts(device, config, dtype), alone=alone)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            files.directory, config=config, use_safetensors=True, **plan.options(device), **options
+            files.directory, config=config, use_safetensors=True, **plan.options(device), **LOCAL_ONLY
         )
         return model if plan.bits <= 8 else model.to(device), tokenizer, plan
 

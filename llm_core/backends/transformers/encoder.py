@@ -32,7 +32,7 @@ from llm_core.backends.base import Attribution, Decision, LoadedModel, ModelFile
 from llm_core.backends.transformers.adapters import ignores_token_types, is_adapter, merge_adapter
 from llm_core.backends.transformers.attribution import Gradients
 from llm_core.backends.transformers.calibration import Calibration, read_calibration
-from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading, read_json
+from llm_core.backends.transformers.checkpoint import LOCAL_ONLY, check_checkpoint, computing, loading, read_json
 from llm_core.backends.transformers.packed_layers import pack
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.backends.transformers.shared_tokenizer import SharedTokenizer, open_tokenizer
@@ -53,7 +53,6 @@ _AUTO_CLASSES: dict[str, Any] = {
     "span_extraction": AutoModelForQuestionAnswering,
     "entailment": AutoModelForSequenceClassification,
 }
-_LOCAL_ONLY: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 # The report lists heads that are missing from a base; `_load_model` checks missing weights itself, and raises.
@@ -103,7 +102,7 @@ def _load_model(spec: ModelSpec, files: ModelFiles) -> Any:
     weights = files.base.directory if files.base is not None else files.directory
     check_checkpoint(weights)
     read_json(files.directory / "config.json")
-    config = AutoConfig.from_pretrained(files.directory, **_LOCAL_ONLY)
+    config = AutoConfig.from_pretrained(files.directory, **LOCAL_ONLY)
     if spec.head in LABELLED_HEADS:
         _check_labels(spec, config)
     model, report = _AUTO_CLASSES[spec.head].from_pretrained(
@@ -113,7 +112,7 @@ def _load_model(spec: ModelSpec, files: ModelFiles) -> Any:
         use_safetensors=True,
         attn_implementation="sdpa",
         output_loading_info=True,
-        **_LOCAL_ONLY,
+        **LOCAL_ONLY,
     )
     missing = {name for name in report["missing_keys"] if not (spec.head == "embedding" and name.startswith("pooler."))}
     if adapted:

@@ -22,7 +22,7 @@ from llm_core.backends.base import Attention, Hypothesis, LoadedModel, Translate
 from llm_core.backends.languages import flores_code, target_token
 from llm_core.backends.pieces import piece_spans
 from llm_core.backends.transformers.calibration import read_calibration
-from llm_core.backends.transformers.checkpoint import check_checkpoint, computing, loading
+from llm_core.backends.transformers.checkpoint import LOCAL_ONLY, check_checkpoint, computing, loading
 from llm_core.backends.transformers.precision import inference_dtype
 from llm_core.catalog import ModelSpec
 from llm_core.types import CancelToken, ModelFiles
@@ -55,11 +55,10 @@ def open_seq2seq(spec: ModelSpec, files: ModelFiles, device: str, dtype: torch.d
         OutOfMemoryError: They do not fit.
     """
     check_checkpoint(files.directory)
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with loading(spec.id), without_advice():
-        tokenizer = AutoTokenizer.from_pretrained(files.directory, **options)
+        tokenizer = AutoTokenizer.from_pretrained(files.directory, **LOCAL_ONLY)
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(
-            files.directory, dtype=dtype or inference_dtype(device), use_safetensors=True, **options
+            files.directory, dtype=dtype or inference_dtype(device), use_safetensors=True, **LOCAL_ONLY
         )
         low = read_calibration(files.directory).low_log_probability
         return Seq2SeqModel(spec, model.to(device), tokenizer, device, low)

@@ -5,7 +5,6 @@ As with weights (`tensor_pool`), what is shared is told by its content: the SHA-
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,9 @@ from weakref import WeakValueDictionary
 
 from transformers import AutoTokenizer
 
-_FILES = (
-    *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.txt", "vocab.json", "merges.txt"),
-)
-"""What a tokenizer may be made of."""
+from llm_core.backends.transformers.checkpoint import LOCAL_ONLY
+from llm_core.tokenizer.files import TOKENIZER_FILES
+from llm_core.weights.records import digest
 
 
 class SharedTokenizer:
@@ -42,38 +39,31 @@ class SharedTokenizer:
         return getattr(self._tokenizer, name)
 
 
-_opening = threading.RLock()  # re-entrant: a garbage collection inside the lock may close a model
-_open: WeakValueDictionary[tuple[bytes, bool], SharedTokenizer] = WeakValueDictionary()
+_Key = tuple[tuple[tuple[str, str], ...], bool]
+
+_opening = threading.Lock()
+_open: WeakValueDictionary[_Key, SharedTokenizer] = WeakValueDictionary()
 
 
 def open_tokenizer(directory: Path, *, token_types: bool) -> SharedTokenizer:
     """The tokenizer of a directory; the same for as long as a model with equal files has it.
 
     Args:
-        directory: Holds the tokenizer's files.
+        directory: Holds the tokenizer's files, and ``config.json``, which may decide on its class.
         token_types: Whether it tells of two texts which is which, if it does.
     """
-    key = (_digest(directory), token_types)
+    files = [file for name in ("config.json", *TOKENIZER_FILES) if (file := directory / name).is_file()]
+    key = (tuple((file.name, digest(file)) for file in files), token_types)
     with _opening:
         found = _open.get(key)
         if found is None:
-            found = SharedTokenizer(_loaded(directory, token_types))
-            _open[key] = found
+            found = _open[key] = SharedTokenizer(_loaded(directory, token_types))
         return found
 
 
 def _loaded(directory: Path, token_types: bool) -> Any:
-    tokenizer = AutoTokenizer.from_pretrained(directory, use_fast=True, local_files_only=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(directory, use_fast=True, **LOCAL_ONLY)
     if not token_types:
         tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
     tokenizer.model_max_length = int(1e9)  # windows are cut here; the tokenizer's own warning would be wrong
     return tokenizer
-
-
-def _digest(directory: Path) -> bytes:
-    found = hashlib.sha256()
-    for file in (directory / name for name in _FILES):
-        if file.is_file():
-            content = file.read_bytes()
-            found.update(f"{file.name} {len(content)}\n".encode() + content)
-    return found.digest()

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,27 +64,17 @@ def computed(
 
 @functools.cache
 def _workers(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="encoder", initializer=_alone_for_good)
+    return ThreadPoolExecutor(count, thread_name_prefix="encoder", initializer=_alone)
 
 
-def _alone_for_good() -> None:
-    """This thread shares its products with no other. `torch.set_num_threads` would also set the number of all threads
-    that have not computed yet."""
+def _alone() -> ExitStack:
+    """This thread shares its products with no other, until what is returned is closed. `torch.set_num_threads` would
+    also set the number of all threads that have not computed yet."""
     torch.get_num_threads()  # at a thread's first call torch sets its number, which later would undo the limit
-    _openmp().limit(limits=1)
-    _limit_mkl(1)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """The same, until it is left."""
-    torch.get_num_threads()
-    before = _limit_mkl(1)
-    try:
-        with _openmp().limit(limits=1):
-            yield
-    finally:
-        _limit_mkl(before)
+    limits = ExitStack()
+    limits.callback(_limit_mkl, _limit_mkl(1))
+    limits.enter_context(_openmp().limit(limits=1))
+    return limits
 
 
 @functools.cache

@@ -77,7 +77,8 @@ def _train(job: Job, folder: Path, stopping: Stopping) -> None:
     """Raises `_Stopped` where that was asked for."""
     import torch
 
-    from llm_core.training.export import TOKENIZER_FILES, save_model
+    from llm_core.tokenizer.files import TOKENIZER_FILES
+    from llm_core.training.export import save_model
     from llm_core.training.fitting import Fit
     from llm_core.training.trainer import number_format
 

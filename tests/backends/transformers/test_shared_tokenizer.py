@@ -37,6 +37,8 @@ def test_equal_files_give_one_tokenizer_for_as_long_as_it_is_used(folder: Path, 
     changed = tmp_path / "copy" / "tokenizer_config.json"
     changed.write_text(changed.read_text(encoding="utf-8").replace("[CLS]", "[SEP]"), encoding="utf-8")
     assert open_tokenizer(tmp_path / "copy", token_types=True) is not later
+    (folder / "sentencepiece.bpe.model").write_bytes(b"a vocabulary of another kind")
+    assert open_tokenizer(folder, token_types=True) is not later
 
 
 def test_token_types_are_told_where_they_are_wanted(folder: Path) -> None:
