@@ -48,7 +48,8 @@ class Channel:
 
     def start(self, work: Coroutine[Any, Any, Any]) -> concurrent.futures.Future[Any]:
         """Run a coroutine in the loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._running())
+        with self._lock:  # what is handed over before `close` is there to be withdrawn by it
+            return asyncio.run_coroutine_threadsafe(work, self._running())
 
     def stream(
         self,
@@ -92,17 +93,17 @@ class Channel:
             loop.call_soon_threadsafe(loop.stop)
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=_run, args=(self._loop,), name="remote", daemon=True).start()
-                limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32)
-                self._client = httpx2.AsyncClient(follow_redirects=False, limits=limits)
-            return self._loop
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=_run, args=(self._loop,), name="remote", daemon=True).start()
+            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32)
+            self._client = httpx2.AsyncClient(follow_redirects=False, limits=limits)
+        return self._loop
 
     async def _end(self) -> None:
         mine = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not mine]
+        await asyncio.sleep(0)  # all have begun: anyio forgets the coroutine of a task that is cancelled before
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
