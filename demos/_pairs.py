@@ -86,6 +86,7 @@ def _row(result: TranslateResult, number: int) -> dict[str, Any]:
         "links": links,
         "unsure": pair.low_confidence,
         "kept": pair.kept,
+        "known": pair.in_dictionary,
         "terms": [[use.term, use.translation, use.applied] for use in pair.glossary],
         "others": [other.text for other in pair.alternatives],
         "back": "" if back is None or score is None else back.sentences[number],

@@ -49,6 +49,7 @@ function link(from, to, found, say) {
 function notes(sentence, say) {
   const list = make("div", "notes");
   if (sentence.unsure) list.append(make("p", "badge unsure", `⚠ ${say.unsure}`));
+  if (sentence.known) list.append(make("p", "badge", `✓ ${say.known}`));
   if (sentence.kept) {
     list.append(make("p", "badge", sentence.kept === "no_words" ? say.kept_no_words : say.kept_target_language));
   }

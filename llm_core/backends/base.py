@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_core.catalog import ModelSpec
+from llm_core.data.dictionary import Dictionary
 from llm_core.errors import InputError
 from llm_core.prompt import Prompt
 from llm_core.tokenizer.view import Piece
@@ -310,6 +311,8 @@ class Translates(Protocol):
     low_log_probability: float | None
     """`Hypothesis.log_probability` below which a translation is not to be trusted, calibrated on validation data;
     ``None`` if it was not."""
+    dictionary: Dictionary | None = None
+    """To look words and set phrases up in, for a model too small to know them."""
 
     def language_pairs(self) -> frozenset[tuple[str, str]]:
         """The (source, target) pairs the model really has, as ISO 639-1 codes."""

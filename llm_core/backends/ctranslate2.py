@@ -23,6 +23,7 @@ from llm_core.backends.base import Attention, Hypothesis, Translates, check_hypo
 from llm_core.backends.languages import target_token
 from llm_core.backends.pieces import piece_spans
 from llm_core.catalog import ModelSpec
+from llm_core.data.dictionary import FILE, Dictionary
 from llm_core.errors import BackendError, InputError, WeightsError
 from llm_core.model.convert.ctranslate2 import SEARCH, convert, mean_log_probability
 from llm_core.types import CancelToken, ModelFiles
@@ -64,7 +65,8 @@ class CTranslate2Backend:
         from llm_core.backends.transformers.calibration import read_calibration  # imports nothing heavy
 
         low = read_calibration(files.directory).low_log_probability
-        return CTranslate2Model(spec, translator, source, target, _vocabulary(directory), low)
+        dictionary = Dictionary(file) if (file := files.directory / FILE).is_file() else None
+        return CTranslate2Model(spec, translator, source, target, _vocabulary(directory), low, dictionary)
 
 
 class CTranslate2Model(Translates):
@@ -80,9 +82,11 @@ class CTranslate2Model(Translates):
         target: Any,
         vocabulary: frozenset[str],
         low_log_probability: float | None = None,
+        dictionary: Dictionary | None = None,
     ) -> None:
         self.spec = spec
         self.low_log_probability = low_log_probability
+        self.dictionary = dictionary
         self.memory_bytes = spec.memory_bytes
         self._translator = translator
         self._source = source

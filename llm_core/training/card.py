@@ -11,7 +11,7 @@ from typing import Any
 
 from llm_core.evaluation.scores import Score
 from llm_core.training.recipe import Recipe
-from llm_core.training.recipe_parts import CRFPart
+from llm_core.training.recipe_parts import CRFPart, DictionaryPart
 from llm_core.training.scrutiny import Scrutiny
 
 _TEMPLATE = """\
@@ -180,6 +180,8 @@ def _facts(recipe: Recipe, run: Run) -> list[tuple[str, str]]:
         facts.append(("Labels", ", ".join(f"{i} {label}" for i, label in enumerate(recipe.labels))))
     if recipe.crf is not None:
         facts.append(("On top", _crf(recipe.crf)))
+    if recipe.dictionary is not None:
+        facts.append(("Beside it", _dictionary(recipe.dictionary)))
     compute = 6 * run.parameters * run.tokens if recipe.tuning.kind == "full" else 0
     flops = f", about {compute:.1e} floating-point operations (6 · parameters · tokens)" if compute else ""
     facts.append(("Training", f"{run.steps:,} steps, {run.tokens:,} tokens read, {run.seconds / 60:.1f} minutes on "
@@ -224,6 +226,13 @@ def _crf(crf: CRFPart) -> str:
     table = f"a table of {crf.rows:,} × {crf.size} numbers for hashed n-grams of up to {crf.orders} words"
     return (
         f"a linear-chain CRF with {table} (`crf.safetensors`), fitted to the tagger's logits; peft alone leaves it out"
+    )
+
+
+def _dictionary(dictionary: DictionaryPart) -> str:
+    return (
+        f"{dictionary.entries:,} entries of `{dictionary.name}` (`dictionary.tsv.xz`), in which this project looks "
+        "lone words and set phrases up; the scores are those of the model alone"
     )
 
 

@@ -18,6 +18,7 @@ from llm_core.errors import InputError
 from llm_core.training.recipe_parts import (
     CRFPart,
     DataPart,
+    DictionaryPart,
     Infilling,
     Masking,
     ModelPart,
@@ -69,6 +70,8 @@ class Recipe(Part):
     tuning: Tuning = Tuning()
     crf: CRFPart | None = None
     """Tagging: what is fitted on top of the trained model."""
+    dictionary: DictionaryPart | None = None
+    """seq2seq: what is looked up in beside the trained model."""
     optim: Optim
     samples: Samples | None = None
     scores: tuple[ScorePart, ...] = ()
@@ -153,6 +156,7 @@ class Recipe(Part):
             "cleaning": ("seq2seq",),
             "mark_capitals": ("tagging",),
             "crf": ("tagging",),
+            "dictionary": ("seq2seq",),
             "samples": _GENERATIVE,
             "pack": _GENERATIVE,
         }
@@ -260,5 +264,5 @@ def _known_keys(place: tuple[Any, ...]) -> list[str]:
 
 _TABLES: dict[str, type[Part]] = {
     "data": DataPart, "tokenizer": TokenizerPart, "masking": Masking, "infilling": Infilling, "tuning": Tuning,
-    "crf": CRFPart, "optim": Optim, "samples": Samples, "scores": ScorePart,
+    "crf": CRFPart, "dictionary": DictionaryPart, "optim": Optim, "samples": Samples, "scores": ScorePart,
 }  # fmt: skip

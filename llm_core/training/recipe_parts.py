@@ -210,6 +210,16 @@ class CRFPart(Part):
         return width
 
 
+class DictionaryPart(Part):
+    """seq2seq: the dictionary that ships beside a translator; see `llm_core.data.dictionary`."""
+
+    name: str
+    """Data set of its entries."""
+    counted_in: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Data sets of sentence pairs that tell how common words are."""
+    entries: Annotated[int, Field(ge=1)] = 30_000
+
+
 class Optim(Part):
     """How it is optimised: AdamW; the learning rate warms up, and falls to zero."""
 

@@ -16,6 +16,7 @@ from llm_core.evaluation.scores import SCORES_FILE, Score, write_scores
 from llm_core.training import curve, sample_file
 from llm_core.training.card import Run, model_card
 from llm_core.training.crf import fit_crf
+from llm_core.training.dictionary import save_dictionary
 from llm_core.training.export import WHOLE, save_model
 from llm_core.training.fitting import Fit, Fitted
 from llm_core.training.measure import CALIBRATION_FILE, Measure
@@ -91,6 +92,7 @@ def _exported(
         curve.draw(curve.read_curve(file), file.with_suffix(".png"))
     save_model(recipe, fitted, base_dir, output_dir)
     fit_crf(recipe, base_dir, data_dir, output_dir, fitted.folder)
+    save_dictionary(recipe, data_dir, output_dir)
     measure = Measure(recipe, base_dir, data_dir, output_dir, fitted.folder / WHOLE)
     scores = measure.scores()
     found = scrutinise(recipe, output_dir, base_dir, data_dir)

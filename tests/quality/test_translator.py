@@ -49,6 +49,23 @@ def test_the_embedded_translator_is_above_the_floor(
     assert checks["names_kept"].value >= 0.75, found
 
 
+@pytest.mark.parametrize(
+    ("text", "target", "wanted"),
+    [
+        ("Hello!", "zh", "你好！"),
+        ("goodbye", "zh", "再见"),
+        ("Good night", "zh", "晚安"),
+        ("再见！", "en", "Goodbye!"),
+        ("马马虎虎", "en", "careless"),
+        ("Nice to meet you.", "zh", "很高兴见到你。"),
+    ],
+)
+def test_what_visitors_type_first_is_right(text: str, target: str, wanted: str, engine: Engine) -> None:
+    task = find_task("translate")
+    (found,) = engine.run_many(task, [task.request_type.parse({"text": text, "target": target})], model_id=MODEL)
+    assert found.text == wanted
+
+
 def test_a_model_of_both_directions_is_told_which_language_to_write() -> None:
     vocabulary = {">>eng<<", ">>zho<<"}
     assert [target_token(language, vocabulary) for language in ("en", "zh", "de")] == [">>eng<<", ">>zho<<", None]

@@ -9,6 +9,7 @@ import numpy as np
 
 from llm_core.backends.base import Attention, Hypothesis
 from llm_core.backends.pieces import piece_spans
+from llm_core.data.dictionary import Dictionary
 from tests.support.echo import echo_spec
 
 PAIRS = (("en", "zh"), ("zh", "en"), ("en", "de"), ("ru", "zh"))
@@ -21,15 +22,21 @@ class ScriptedTranslator:
         answer: Gives the hypotheses' texts for a sentence, best first; fewer than asked for are filled up.
         low: Threshold below which it is not to be trusted; hypothesis number n has -n-1 a token.
         pairs: Languages.
+        dictionary: What it looks words up in.
     """
 
     device = "cpu"
 
     def __init__(
-        self, answer: Callable[[str], str | Sequence[str]], low: float | None = None, pairs: Any = PAIRS
+        self,
+        answer: Callable[[str], str | Sequence[str]],
+        low: float | None = None,
+        pairs: Any = PAIRS,
+        dictionary: Dictionary | None = None,
     ) -> None:
         self.spec = echo_spec("scripted", head="seq2seq", tasks=("translate",), language_pairs=pairs)
         self.low_log_probability = low
+        self.dictionary = dictionary
         self.calls: list[tuple[list[str], str, str]] = []
         self._answer = answer
 

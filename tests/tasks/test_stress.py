@@ -35,6 +35,7 @@ class Mirror:
     """A translator that writes sentences backwards, word by word, in either direction."""
 
     low_log_probability = None
+    dictionary = None
 
     def language_pairs(self) -> frozenset[tuple[str, str]]:
         return frozenset({("en", "zh"), ("zh", "en")})

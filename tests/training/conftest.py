@@ -52,7 +52,7 @@ def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`films` (two labels), `facts` (questions, one in three without an answer), `notes` (texts), `pairs`
-    (translations) and `names` (persons in sentences)."""
+    (translations), `names` (persons in sentences) and `words` (a dictionary)."""
     folder, draw = tmp_path_factory.mktemp("data"), random.Random(0)
     for split, count in (("train", 96), ("validation", 32)):
         _write(folder / "films" / f"{split}.jsonl", [_film(draw, i) for i in range(count)])
@@ -60,6 +60,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _write(folder / "notes" / f"{split}.jsonl", [{"text": _note(draw)} for _ in range(count)])
         _write(folder / "pairs" / f"{split}.jsonl", [_pair(draw) for _ in range(count)])
         _write(folder / "names" / f"{split}.jsonl", [_named(draw) for _ in range(count)])
+    words = [{"zh": "红", "en": ["red"]}, {"zh": "猫", "en": ["cat"]}, {"zh": "鳐", "en": ["ray"]}]
+    _write(folder / "words" / "train.jsonl", words)
     return folder
 
 

@@ -14,6 +14,7 @@ import xllamacpp
 from PIL import Image
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
+from llm_core.data.dictionary import Dictionary
 from llm_core.model.convert.gguf import as_stored
 from llm_core.training import measure
 from llm_core.training.curve import read_curve
@@ -76,11 +77,18 @@ def test_a_translator_ships_in_int8_with_a_threshold_for_its_warning(
     score = {"data": "pairs", "direction": "en-zh", "metrics": ["chrf", "no_copy"]}
     scores = [score, {**score, "metrics": ["chrf"], "before_int8": True, "title": "before"}]
     tuning, cleaning = {"ship": "ctranslate2"}, {"length_ratio": 3.0}
-    recipe = scratch("seq2seq", scores=scores, tuning=tuning, cleaning=cleaning, calibrate_on=["pairs"])
+    dictionary = {"name": "words", "counted_in": ["pairs"], "entries": 2}
+    recipe = scratch(
+        "seq2seq", scores=scores, tuning=tuning, cleaning=cleaning, dictionary=dictionary, calibrate_on=["pairs"]
+    )
     report = _train(recipe, data_dir, tmp_path)
 
     names = {"model.bin", "config.json", "shared_vocabulary.json", "source.spm", "target.spm", "calibration.json"}
-    assert {file.name for file in report.model_dir.iterdir()} == {*names, "README.md", "scores.json"}
+    names |= {"README.md", "scores.json", "dictionary.tsv.xz"}
+    assert {file.name for file in report.model_dir.iterdir()} == names
+    shipped = Dictionary(report.model_dir / "dictionary.tsv.xz")
+    assert shipped.translations("Cat", "en", "zh") == ("猫",)
+    assert shipped.translations("ray", "en", "zh") == (), "the pairs do not have it, and two others"
     assert report.shipped_bytes == (report.model_dir / "model.bin").stat().st_size
     ours, converted = load_model(tmp_path / "run" / "model"), ConvertedTranslator(report.model_dir)
     rows = [{"source": "the red cat saw a big dog", "direction": "en-zh"}]
@@ -91,6 +99,7 @@ def test_a_translator_ships_in_int8_with_a_threshold_for_its_warning(
     settings = json.loads((report.model_dir / "calibration.json").read_text())
     assert settings["low_log_probability"] < 0 and settings["rows"] == 32
     card = (report.model_dir / "README.md").read_text(encoding="utf-8")
+    assert "2 entries of `words`" in card
     assert "int8" in card and "low_log_probability" in card and card.count("(reference: ") == 10
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llm_core.backends.base import Attention, Hypothesis, Translates
+from llm_core.data.dictionary import wording
 from llm_core.tasks.translate.alignment import word_links
 from llm_core.tasks.translate.glossary import Glossary, Occurrence, enforce, has_translation, prefer
 from llm_core.tasks.translate.languages import (
@@ -55,6 +56,7 @@ class _Chosen:
     best: Hypothesis
     others: tuple[Hypothesis, ...]
     terms: tuple[TermUse, ...]
+    in_dictionary: bool
 
 
 class SentenceTranslator:
@@ -138,13 +140,26 @@ class SentenceTranslator:
             attention=self._wishes.alignment or any(wanted) or any(marked),
         )
         likelier = _likelier(found[: len(said)], dict(zip(titles, found[len(said) :], strict=True)))
-        return [self._chosen(*each) for each in zip(said, likelier, wanted, terms, strict=True)]
+        known = [() if own else self._known(text, language) for text, own in zip(said, wanted, strict=True)]
+        return [self._chosen(*each) for each in zip(said, likelier, known, wanted, terms, strict=True)]
+
+    def _known(self, text: str, language: str) -> tuple[str, ...]:
+        """What the model's dictionary says of a text that is an entry of it."""
+        if self._model.dictionary is None:
+            return ()
+        return self._model.dictionary.translations(text, model_code(language), model_code(self._target))
 
     def _chosen(
-        self, text: str, found: Sequence[Hypothesis], wanted: Sequence[Occurrence], terms: Sequence[Occurrence]
+        self,
+        text: str,
+        found: Sequence[Hypothesis],
+        known: Sequence[str],
+        wanted: Sequence[Occurrence],
+        terms: Sequence[Occurrence],
     ) -> _Chosen:
         # An answer without a word would lose the sentence.
         found = [each for each in found if each.text.strip()] or [Hypothesis(text, found[0].log_probability)]
+        found = _with_dictionary(found, known)
         number = prefer(found, wanted) if wanted else 0
         best = enforce(found[number], wanted, len(text)) if wanted else found[number]
         entries = dict.fromkeys(occurrence.entry for occurrence in terms)
@@ -152,7 +167,7 @@ class SentenceTranslator:
             TermUse(term=e.term, translation=e.translation, applied=has_translation(e, best.text)) for e in entries
         )
         others = tuple(each for n, each in enumerate(found) if n != number)[: self._wishes.alternatives]
-        return _Chosen(self._in_script(best), tuple(map(self._in_script, others)), uses)
+        return _Chosen(self._in_script(best), tuple(map(self._in_script, others)), uses, bool(known))
 
     def _whole(self, pair: SentencePair, protected: Protected, chosen: _Chosen, restored: Restored) -> SentencePair:
         best = chosen.best
@@ -170,6 +185,7 @@ class SentenceTranslator:
             update={
                 "target": restored.text,
                 **self._confidence(best.log_probability),
+                **({"in_dictionary": True, "low_confidence": False} if chosen.in_dictionary else {}),
                 "glossary": chosen.terms,
                 "alternatives": tuple(alternatives),
                 "alignment": alignment,
@@ -221,6 +237,14 @@ def _likelier(
 ) -> list[Sequence[Hypothesis]]:
     """Of the translations of a text and those of its other spelling, by number, the ones with the likelier first."""
     return [max(each, others.get(n, each), key=lambda some: some[0].log_probability) for n, each in enumerate(found)]
+
+
+def _with_dictionary(found: Sequence[Hypothesis], known: Sequence[str]) -> Sequence[Hypothesis]:
+    """First what both the model and the dictionary say, then what the dictionary says alone, then the model's rest."""
+    entries, said = set(map(wording, known)), {wording(each.text) for each in found}
+    agreed = [each for each in found if wording(each.text) in entries]
+    own = [Hypothesis(text, 0.0) for text in known if wording(text) not in said]
+    return [*agreed, *own, *(each for each in found if wording(each.text) not in entries)]
 
 
 def _in_small_letters(text: str) -> str:

@@ -83,7 +83,7 @@ class Alternative(_Part):
 
     text: str
     log_probability: float
-    """Per token."""
+    """Per token; 0 for a dictionary's."""
 
 
 class Alignment(_Part):
@@ -124,7 +124,9 @@ class SentencePair(_Part):
     kept: Literal["", "target_language", "no_words"] = ""
     """Why it was not translated."""
     log_probability: float | None = None
-    """Mean over its tokens of the natural logarithm of their probability."""
+    """Mean over its tokens of the natural logarithm of their probability; 0 where a dictionary gave the translation."""
+    in_dictionary: bool = False
+    """Whether the model's dictionary has this translation of the whole."""
     low_confidence: bool = False
     """Whether that is below the model's threshold: the text is outside what the model knows."""
     glossary: tuple[TermUse, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from llm_core.backends.base import Attention, Hypothesis
 from llm_core.backends.echo import EchoBackend
 from llm_core.backends.pieces import piece_spans
+from llm_core.data.dictionary import FILE, Dictionary, write_dictionary
 from llm_core.errors import InputError
 from llm_core.tasks.translate import TASK, TranslateRequest, TranslateResult
 from llm_core.tasks.translate.alignment import projected, word_links
@@ -38,6 +40,40 @@ def test_a_hypothesis_that_has_the_term_is_preferred() -> None:
     ]
     assert result.sentences[0].log_probability == -2.0
     assert run(model, "He bought the models.", glossary="model\t模特").sentences[0].glossary == ()
+
+
+@pytest.fixture
+def dictionary(tmp_path: Path) -> Dictionary:
+    rows = [
+        {"zh": "你好", "en": ["hello"]},
+        {"zh": "您好", "en": ["hello (polite)"]},
+        {"zh": "發展", "en": ["to grow"]},
+    ]
+    write_dictionary(rows, {"你好": 2, "您好": 1}, 9, tmp_path / FILE)
+    return Dictionary(tmp_path / FILE)
+
+
+def test_what_the_dictionary_has_comes_first(dictionary: Dictionary) -> None:
+    model = ScriptedTranslator(lambda s: ["好", "咱", "嗨"], low=-0.5, dictionary=dictionary)
+    (pair,) = run(model, "Hello!", alternatives=2).sentences
+    assert (pair.target, pair.in_dictionary, pair.low_confidence, pair.log_probability) == ("你好！", True, False, 0)
+    assert [other.text for other in pair.alternatives] == ["您好！", "好"]
+    assert run(model, "hello", target="zh-Hant").text == "你好"
+
+
+def test_what_the_model_and_the_dictionary_say_comes_before(dictionary: Dictionary) -> None:
+    model = ScriptedTranslator(lambda s: ["好", "您好。", "嗨"], dictionary=dictionary)
+    (pair,) = run(model, "hello", alternatives=2).sentences
+    assert (pair.target, pair.in_dictionary, pair.log_probability) == ("您好。", True, -2)
+    assert [other.text for other in pair.alternatives] == ["你好", "好"]
+
+
+def test_sentences_and_what_the_glossary_has_are_not_looked_up(dictionary: Dictionary) -> None:
+    model = ScriptedTranslator(lambda s: "好", low=-0.5, dictionary=dictionary)
+    result = run(model, "Hello there. Hello", glossary="Hello\t嗨")
+    assert [(pair.target, pair.in_dictionary) for pair in result.sentences] == [("嗨", False), ("嗨", False)]
+    (pair,) = run(model, "Hello there.").sentences
+    assert (pair.target, pair.in_dictionary, pair.low_confidence) == ("好", False, True)
 
 
 def test_else_the_aligned_words_are_replaced() -> None:
