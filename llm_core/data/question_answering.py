@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from llm_core.data.loaders import Row
+from llm_core.data.shared_words import shared_words, token_marks
 from llm_core.errors import InputError
 
 MAX_QUESTION_TOKENS = 64
@@ -51,7 +52,9 @@ class Span:
     """Logit of the span minus logit of "not in the text"; above the fitted threshold it counts as an answer."""
 
 
-def make_windows(tokenizer: Any, rows: Sequence[Row], max_length: int, stride: int) -> list[QaWindow]:
+def make_windows(
+    tokenizer: Any, rows: Sequence[Row], max_length: int, stride: int, mark_shared_words: bool = False
+) -> list[QaWindow]:
     """Cuts rows into windows.
 
     Args:
@@ -59,6 +62,8 @@ def make_windows(tokenizer: Any, rows: Sequence[Row], max_length: int, stride: i
         rows: Rows with `question` and `context`.
         max_length: Tokens of a window, special tokens included.
         stride: Tokens that neighbouring windows share.
+        mark_shared_words: Let token types tell the words of the passage that the question has, too, instead of telling
+            passage and question apart.
 
     Raises:
         InputError: `max_length` leaves no room for the passage beside a question and the stride.
@@ -78,7 +83,7 @@ def make_windows(tokenizer: Any, rows: Sequence[Row], max_length: int, stride: i
         return_token_type_ids=True,
     )
     owners = encoded["overflow_to_sample_mapping"]
-    return [
+    windows = [
         QaWindow(
             owner,
             encoded["input_ids"][i],
@@ -88,6 +93,10 @@ def make_windows(tokenizer: Any, rows: Sequence[Row], max_length: int, stride: i
         )
         for i, owner in enumerate(owners)
     ]
+    if not mark_shared_words:
+        return windows
+    marks = [shared_words(row["question"], row["context"]) for row in rows]
+    return [replace(each, token_type_ids=token_marks(each.offsets, marks[each.row])) for each in windows]
 
 
 def _shortened(tokenizer: Any, questions: list[str]) -> list[str]:

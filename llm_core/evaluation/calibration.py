@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span
-from llm_core.evaluation.answers import RIGHT_FROM, squad_f1
+from llm_core.evaluation.answers import RIGHT_FROM, Language, answer_f1
 
 BAD_SHARE = 0.5
 """A translation of less than this share of the median quality is a bad one."""
@@ -84,17 +84,20 @@ def temperature_calibration(temperature: float, error_at: Callable[[float], floa
     }
 
 
-def fit_threshold(rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0) -> float:
-    """The margin at or below which spans are answered "not in the text", with the best mean SQuAD F1 over all rows.
+def fit_threshold(
+    rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0, language: Language = "en"
+) -> float:
+    """The margin at or below which spans are answered "not in the text", with the best mean F1 over all rows.
 
     Args:
         rows: Answerable and unanswerable rows.
         spans: The best span of each row.
         allowed_loss: How much of the answerable rows' F1 the threshold may cost, in [0, 1]; 1: any.
+        language: Of the rows; see `answer_f1`.
     """
     margins = np.array([span.margin for span in spans])
     order = np.argsort(margins)
-    shown = _span_f1(rows, spans)[order]
+    shown = _span_f1(rows, spans, language)[order]
     empty = np.array([float(not row["answers"]) for row in rows])[order]
     # k = 0 … all: what is lost of the shown spans, and won of the empty answers, when the k smallest margins are hidden
     lost = np.concatenate([[0.0], np.cumsum(shown)])
@@ -145,17 +148,18 @@ def translation_calibration(log_probabilities: Sequence[float], quality: Sequenc
     }
 
 
-def answer_calibration(rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0) -> dict[str, Any]:
+def answer_calibration(
+    rows: Sequence[Row], spans: Sequence[Span], allowed_loss: float = 1.0, language: Language = "en"
+) -> dict[str, Any]:
     """Threshold and curves as they go into ``calibration.json``; a curve is left out where all rows are alike."""
     margins = [span.margin for span in spans]
+    f1s = _span_f1(rows, spans, language)
     truths = {
-        "answer_is_right": [
-            bool(f1 >= RIGHT_FROM) and bool(row["answers"]) for f1, row in zip(_span_f1(rows, spans), rows, strict=True)
-        ],
+        "answer_is_right": [bool(f1 >= RIGHT_FROM) and bool(row["answers"]) for f1, row in zip(f1s, rows, strict=True)],
         "not_in_text": [not row["answers"] for row in rows],
     }
     curves = {name: fit_curve(margins, truth) for name, truth in truths.items() if len(set(truth)) == 2}
-    return {"no_answer_threshold": fit_threshold(rows, spans, allowed_loss), **curves}
+    return {"no_answer_threshold": fit_threshold(rows, spans, allowed_loss, language), **curves}
 
 
 def expected_calibration_error(probabilities: npt.NDArray[Any], gold: Sequence[int], bins: int = 15) -> float:
@@ -170,10 +174,10 @@ def calibration_gap(stated: npt.NDArray[Any], right: npt.NDArray[Any], bins: int
     return sum(gaps) / max(1, len(stated))
 
 
-def _span_f1(rows: Sequence[Row], spans: Sequence[Span]) -> npt.NDArray[Any]:
+def _span_f1(rows: Sequence[Row], spans: Sequence[Span], language: Language) -> npt.NDArray[Any]:
     return np.array(
         [
-            squad_f1(row["context"][s.start : s.end], [a["text"] for a in row["answers"]])
+            answer_f1(row["context"][s.start : s.end], [a["text"] for a in row["answers"]], language)
             for row, s in zip(rows, spans, strict=True)
         ]
     )

@@ -1,8 +1,9 @@
 """Questions answered from a text: the span that answers, with its place and probability, or an honest "not in the
 text".
 
-A long text is cut into overlapping passages, which are ranked by likeness of meaning to the question; the reader
-reads the best few and the span it is surest of wins.
+A long text is cut into overlapping passages, which are ranked by likeness to the question: of meaning, or, in Chinese,
+which the embedded model of meanings does not read, of characters. The reader reads the best few and the span it is
+surest of wins.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from llm_core.backends.base import Embeds, ExtractsSpans, Span
@@ -19,7 +21,7 @@ from llm_core.catalog import Catalog, ModelSpec
 from llm_core.limits import Document, check_text
 from llm_core.session import Session, Steps
 from llm_core.tasks.base import Request, Result
-from llm_core.tasks.language import check_language, readers
+from llm_core.tasks.language import check_language, is_chinese, readers
 from llm_core.tasks.sentences import Range, split_windows, units
 
 MAX_QUESTION_CHARS = 300
@@ -133,11 +135,23 @@ def _choose(session: Session, request: AnswerRequest) -> _Chosen:
     if units(context) <= WHOLE_UNITS:
         return _Chosen([Range(0, len(context))], [None], 1)
     places = split_windows(context, PASSAGE_UNITS, OVERLAP_UNITS)
-    embedder = session.companion("embed", Embeds)
-    vectors = embedder.embed([request.question, *(place.of(context) for place in places)], session.cancel)
-    similarities = np.asarray(vectors[1:]) @ np.asarray(vectors[0])
+    passages = [place.of(context) for place in places]
+    if is_chinese(request.question):
+        similarities = _by_characters(request.question, passages)
+    else:
+        vectors = session.companion("embed", Embeds).embed([request.question, *passages], session.cancel)
+        similarities = np.asarray(vectors[1:]) @ np.asarray(vectors[0])
     order = np.argsort(-similarities)[:READ_PASSAGES]
     return _Chosen([places[i] for i in order], [float(similarities[i]) for i in order], len(places))
+
+
+def _by_characters(question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+    """Cosines of TF-IDF weights of single characters and pairs, one for each passage."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # takes long to import
+
+    weigher = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
+    weights = weigher.fit_transform([question, *passages])
+    return np.asarray((weights[1:] @ weights[0].T).toarray())[:, 0]
 
 
 def _result(context: str, plan: _Chosen, spans: Sequence[Span], reader: ExtractsSpans) -> AnswerResult:

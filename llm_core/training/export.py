@@ -168,5 +168,6 @@ def open_predictor(model_dir: Path, base_dir: Path | None = None) -> LabelPredic
     if settings["task"] == "tagging":
         labels, marked = tuple(settings["labels"]), settings.get("mark_capitals", False)
         return TagPredictor(model, tokenizer, labels, length, settings["stride"], marked, load_crf(model_dir, labels))
-    with_types, threshold = not (model_dir / ADAPTER).is_file(), settings["no_answer_threshold"]
-    return AnswerPredictor(model, tokenizer, length, settings["stride"], with_types, threshold)
+    marked, threshold = settings.get("mark_shared_words", False), settings["no_answer_threshold"]
+    with_types = marked or not (model_dir / ADAPTER).is_file()
+    return AnswerPredictor(model, tokenizer, length, settings["stride"], with_types, marked, threshold)

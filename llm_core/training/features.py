@@ -20,7 +20,18 @@ from llm_core.training.objectives import Feature, Objective
 from llm_core.training.recipe import Recipe
 
 _DECIDING = (
-    *("objective", "labels", "max_length", "stride", "mark_capitals", "pack", "masking", "infilling", "cleaning"),
+    *(
+        "objective",
+        "labels",
+        "max_length",
+        "stride",
+        "mark_capitals",
+        "mark_shared_words",
+        "pack",
+        "masking",
+        "infilling",
+        "cleaning",
+    ),
     "data",
 )
 

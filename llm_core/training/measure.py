@@ -19,7 +19,7 @@ from scipy.special import softmax
 
 from llm_core.data.crf import load_crf
 from llm_core.data.loaders import Row, load_rows
-from llm_core.data.question_answering import MAX_ANSWER_TOKENS
+from llm_core.data.question_answering import MAX_ANSWER_TOKENS, with_foreign_questions
 from llm_core.data.tagging import best_tags, entities, entity_scores, in_small_words, repaired
 from llm_core.data.words import joined
 from llm_core.evaluation.calibration import (
@@ -47,6 +47,8 @@ from llm_core.training.recipe_parts import ScorePart
 from llm_core.training.vocabulary import open_tokenizer
 
 CALIBRATION_FILE = "calibration.json"
+_SEED = 0
+"""Of the draw of foreign questions: the same rows each time."""
 OUTPUTS = 10
 """Random rows that a card shows."""
 NOTHING = "–"
@@ -80,7 +82,7 @@ class Measure:
         if self.recipe.tuning.ship == "ctranslate2":
             return self._translator()
         names = {*self.recipe.calibrate_on, *(part.data for part in self.recipe.scores)}
-        validation = {name: load_rows(name, "validation", self.data_dir) for name in sorted(names)}
+        validation = {name: self._validation(name) for name in sorted(names)}
         reading = {"classification": self._labels, "question_answering": self._answers, "tagging": self._tags}
         if self.recipe.tuning.ship == "gguf":
             from llm_core.model.convert.gguf import as_stored  # its package is for decoders only
@@ -97,6 +99,10 @@ class Measure:
         if self.recipe.objective != "classification":  # an earlier model's; `evaluate --coverage` measures this one's
             (self.model_dir / COVERAGE_FILE).unlink(missing_ok=True)
         return self._looked_up(predictions, validation)
+
+    def _validation(self, name: str) -> list[Row]:
+        rows = load_rows(name, "validation", self.data_dir)
+        return [*rows, *with_foreign_questions(rows, self.recipe.foreign_in_validation, _SEED)]
 
     def _language(self, model: Any, tokenizer: Any) -> list[Score]:
         """A language model: its scores, and how it goes on from some beginnings."""
@@ -141,9 +147,8 @@ class Measure:
 
         found = []
         for part in self.recipe.scores:
-            language = "zh" if self.recipe.languages == ("zh",) else "en"
             task: Any = self.recipe.objective
-            measured = evaluate(look_up, selected(validation[part.data], part), task, language=language)
+            measured = evaluate(look_up, selected(validation[part.data], part), task, language=self.recipe.language)
             title = part.title or part.data
             found += [Score.of(metric, measured[metric], data=part.data, title=title) for metric in part.metrics]
         return found
@@ -187,14 +192,17 @@ class Measure:
         return found
 
     def _answers(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:
-        with_types = not (self.model_dir / ADAPTER).is_file()
-        predictor = AnswerPredictor(model, tokenizer, self.recipe.max_length, self.recipe.stride, with_types)
+        length, stride, marked = self.recipe.max_length, self.recipe.stride, self.recipe.mark_shared_words
+        with_types = marked or not (self.model_dir / ADAPTER).is_file()
+        predictor = AnswerPredictor(model, tokenizer, length, stride, with_types, marked)
         rows = [row for part in validation.values() for row in part]
         spans = dict(zip(map(id, rows), predictor.spans(rows), strict=True))
         known = self._known(validation)
-        fitted = answer_calibration(known, [spans[id(row)] for row in known], self.recipe.threshold_loss)
+        own_spans = [spans[id(row)] for row in known]
+        fitted = answer_calibration(known, own_spans, self.recipe.threshold_loss, self.recipe.language)
         texts = answers(rows, [spans[id(row)] for row in rows], fitted["no_answer_threshold"])
-        settings = {"stride": self.recipe.stride, "max_answer_tokens": MAX_ANSWER_TOKENS, "rows": len(known), **fitted}
+        settings = {"stride": stride, "max_answer_tokens": MAX_ANSWER_TOKENS, "rows": len(known), **fitted}
+        settings |= {"mark_shared_words": True} if marked else {}
         return dict(zip(map(id, rows), texts, strict=True)), settings
 
     def _tags(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:

@@ -230,9 +230,10 @@ class QuestionAnswering(Objective):
     def features(self, rows: Iterable[Row]) -> Iterator[Feature]:
         """See `Objective`."""
         for chunk in _chunks(rows):
-            windows = make_windows(self.tokenizer, chunk, self.recipe.max_length, self.recipe.stride)
+            length, stride, marked = self.recipe.max_length, self.recipe.stride, self.recipe.mark_shared_words
+            windows = make_windows(self.tokenizer, chunk, length, stride, marked)
             for feature in training_features(windows, chunk):
-                if self.recipe.tuning.ship == "adapter":  # peft's wrapper drops them, so an adapter never sees any
+                if self.recipe.tuning.ship == "adapter" and not marked:  # peft's wrapper drops them
                     del feature["token_type_ids"]
                 yield feature
 

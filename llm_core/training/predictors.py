@@ -73,13 +73,15 @@ class AnswerPredictor:
     max_length: int
     stride: int
     with_types: bool
-    """Whether question and passage have different token types; adapters are trained with one type for both."""
+    """Whether the model is given token types; adapters are trained with one type for all, unless shared words are
+    marked."""
+    mark_shared_words: bool = False
     threshold: float = 0.0
     batch_size: int = 16
 
     def spans(self, rows: Sequence[Row]) -> list[Span]:
         """The best span of each row, with its margin over "not in the text"."""
-        windows = make_windows(self.tokenizer, rows, self.max_length, self.stride)
+        windows = make_windows(self.tokenizer, rows, self.max_length, self.stride, self.mark_shared_words)
         features: list[dict[str, Any]] = [{"input_ids": window.input_ids} for window in windows]
         if self.with_types:
             features = [{**f, "token_type_ids": w.token_type_ids} for f, w in zip(features, windows, strict=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -60,6 +60,9 @@ class Recipe(Part):
     """QA and tagging: tokens that neighbouring windows share."""
     mark_capitals: bool = False
     """Tagging: tell words with capital letters by their token type, for a base whose vocabulary has small ones only."""
+    mark_shared_words: bool = False
+    """QA: tell by their token type the words of the passage that the question has, for a base that does not compare
+    them."""
     pack: bool = True
     """Language models: lay texts end to end and cut them every `max_length` tokens; else each text begins a row."""
     masking: Masking = Masking()
@@ -79,6 +82,9 @@ class Recipe(Part):
     """Data sets whose validation rows fit the temperature or the no-answer threshold."""
     calibrate_sources: tuple[str, ...] = ()
     """Only rows whose `source` is among these; empty: all."""
+    foreign_in_validation: Share = 0.0
+    """QA: validation rows to add, for each there is, whose question is another passage's: for a data set of which all
+    questions have answers."""
     threshold_loss: Share = 1.0
     """QA: how much of the answerable rows' F1 the no-answer threshold may cost; less favours answering."""
     dtype: Annotated[str, Field(pattern="^(float32|float16|bfloat16|float8_e4m3fn)$")] = "float16"
@@ -90,6 +96,11 @@ class Recipe(Part):
     def tagged(self) -> bool:
         """seq2seq: whether texts begin with a tag of the target language: when there are several to choose from."""
         return len({pair.partition("-")[2] for part in self.data for pair in part.directions}) > 1
+
+    @property
+    def language(self) -> Literal["en", "zh"]:
+        """Which rules compare its answers."""
+        return "zh" if self.languages == ("zh",) else "en"
 
     def polishing(self, seed: int) -> Recipe:
         """The recipe of the second training, of the model that `seed` gave; see `Tuning.polish`."""
@@ -155,6 +166,8 @@ class Recipe(Part):
             "masking": ("masked_lm",),
             "cleaning": ("seq2seq",),
             "mark_capitals": ("tagging",),
+            "mark_shared_words": ("question_answering",),
+            "foreign_in_validation": ("question_answering",),
             "crf": ("tagging",),
             "dictionary": ("seq2seq",),
             "samples": _GENERATIVE,

@@ -20,6 +20,13 @@ from llm_core.evaluation.calibration import (
 )
 
 
+def test_chinese_answers_are_compared_by_characters() -> None:
+    rows = [{"context": "长江三峡", "answers": [{"text": "三峡大坝"}]}, {"context": "长江三峡", "answers": []}]
+    spans = [Span(2, 4, -2.0), Span(0, 2, -1.0)]
+    assert fit_threshold(rows, spans, 0.5, language="zh") < -2.0, "the first is two thirds right"
+    assert fit_threshold(rows, spans, 0.5) > -1.0, "as an English word it is wrong"
+
+
 def test_the_temperature_of_scaled_logits_is_found() -> None:
     draw = np.random.default_rng(0)
     logits = draw.normal(size=(20_000, 3)) * 2

@@ -67,6 +67,19 @@ def test_alternatives_are_other_places() -> None:
         assert candidate.end <= result.start or candidate.start >= result.end
 
 
+def test_long_chinese_texts_are_ranked_by_their_characters() -> None:
+    reader, embedder = EchoBackend(), EchoBackend()
+    model: Any = reader.open(echo_spec("reader", tasks=("answer",), head="span_extraction", languages=("zh",)), None)  # type: ignore[arg-type]
+    companion: Any = embedder.open(EMBED, None)  # type: ignore[arg-type]
+    filler = "今天的天气很好，没有什么特别的事情发生。" * 150
+    context = filler + "长江大桥于一九五七年建成通车。" + filler
+    asked = request("长江大桥是哪一年建成的？", context)
+    result = finish(TASK.run(MemorySession(model, {"embed": companion}), asked))
+    best, *others = result.passages
+    assert "长江大桥" in context[best.start : best.end] and result.passages_total > len(others) > 1
+    assert best.similarity is not None and 0 < best.similarity <= 1 and embedder.batch_sizes == []
+
+
 def test_many_requests_are_one_call_of_the_reader() -> None:
     reader, embedder = EchoBackend(), EchoBackend()
     requests = [request("the bridge?", "A bridge."), request("a lisbon?", FILLER * 100), request("x?", "A boat.")]

@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+from llm_core.backends.base import ModelFiles
+from llm_core.backends.transformers.encoder import open_encoder
+from llm_core.backends.transformers.spans import SpanModel
 from llm_core.data.loaders import load_rows
 from llm_core.errors import InputError
 from llm_core.evaluation.coverage import read_coverage
@@ -26,6 +30,9 @@ from llm_core.training.run_folder import alone_in
 from llm_core.training.train import train
 from llm_core.training.tuning import from_base, trainable
 from llm_core.training.vocabulary import open_tokenizer
+from llm_core.types import CancelToken
+from tests.support.device import DEVICE
+from tests.support.encoders import encoder_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -84,15 +91,28 @@ def test_a_classifier_ships_and_loads_by_plain_peft(
     assert json.loads((report.model_dir / "calibration.json").read_text())["temperature"] > 0
 
 
-def test_a_reader_ships_with_its_threshold(reader: Recipe, base_dir: Path, data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_reader_ships_with_its_threshold(
+    marked: bool, reader: Recipe, base_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    changes = {"mark_shared_words": marked, "foreign_in_validation": 0.5 * marked, "languages": ("zh",)}
+    reader = reader.model_copy(update={**changes, "tuning": reader.tuning.model_copy(update={"ship": "adapter"})})
     report = train(
         reader, base_dir=base_dir, data_dir=data_dir, output_dir=tmp_path / "facts", work_dir=tmp_path / "run"
     )
     fitted = json.loads((report.model_dir / "calibration.json").read_text())
     assert isinstance(fitted["no_answer_threshold"], float)
+    assert fitted.get("mark_shared_words", False) == marked and (fitted["rows"] > 16) == marked
     rows = load_rows("facts", "validation", data_dir)
-    answers = open_predictor(report.model_dir, base_dir)(rows)
+    predictor = open_predictor(report.model_dir, base_dir)
+    answers = predictor(rows)
     assert all(answer in row["context"] for answer, row in zip(answers, rows, strict=True))
+    files = ModelFiles(report.model_dir, ModelFiles(base_dir))
+    served = open_encoder(encoder_spec(head="span_extraction", context_length=96), files, DEVICE, torch.float32)
+    assert isinstance(served, SpanModel) and served._with_types == marked
+    spans = served.extract([r["question"] for r in rows], [r["context"] for r in rows], CancelToken())
+    margins = [span.score - span.null_score + fitted["no_answer_threshold"] for span in spans]
+    np.testing.assert_allclose(margins, [span.margin for span in predictor.spans(rows)], atol=1e-2)  # bfloat16
     assert "openly licensed" in (report.model_dir / "README.md").read_text(encoding="utf-8")
 
 

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from llm_core.backends.transformers.calibration import read_calibration
 from llm_core.backends.transformers.checkpoint import read_json
 from llm_core.errors import WeightsError
 
@@ -38,9 +39,11 @@ def ignores_token_types(directory: Path) -> bool:
 
     peft's `PeftModelForQuestionAnswering` (0.21) takes `token_type_ids` and drops them, in training and inference,
     so an adapter of that kind has never seen them: given them, it would compute something else than it was trained and
-    measured to.
+    measured to. One that needs them says so in its calibration.
     """
-    return is_adapter(directory) and read_json(directory / CONFIG_NAME).get("task_type") == "QUESTION_ANS"
+    if not is_adapter(directory) or read_calibration(directory).mark_shared_words:
+        return False
+    return bool(read_json(directory / CONFIG_NAME).get("task_type") == "QUESTION_ANS")
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ weights.
 extraction ``no_answer_threshold``, the margin (span score − null score) above which a span is shown, and the logistic
 curve ``answer_is_right`` (``slope``, ``intercept``) over margins; for translators ``low_log_probability``, the mean
 log-probability of a token below which a sentence is outside what the model knows. For taggers it also says how the
-model is to be asked: ``mark_capitals``.
+model is to be asked: ``mark_capitals``; for span extraction ``mark_shared_words``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Calibration:
     intercept: float = 0.0
     mark_capitals: bool = False
     """Whether a tagger is told by token types which words have capital letters."""
+    mark_shared_words: bool = False
+    """Whether span extraction is told by token types which words of the passage the question has."""
     low_log_probability: float | None = None
     """At most 0; ``None`` for a translator that was not calibrated."""
 
@@ -61,6 +63,7 @@ def read_calibration(directory: Path) -> Calibration:
         slope=_number(curve, "slope", 1.0, directory),
         intercept=_number(curve, "intercept", 0.0, directory),
         mark_capitals=values.get("mark_capitals") is True,
+        mark_shared_words=values.get("mark_shared_words") is True,
         low_log_probability=_number(values, "low_log_probability", 0.0, directory)
         if "low_log_probability" in values
         else None,

@@ -8,6 +8,7 @@ Shape legend: B = rows of a batch, T = tokens.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,7 @@ from llm_core.types import CancelToken
 
 MAX_ANSWER_TOKENS = 30
 _SPECIAL_TOKENS = 4
+_PARTING = string.whitespace + "\u00a0\u3000。，、；：！？"
 
 
 class SpanModel(Explained):
@@ -86,7 +88,8 @@ class SpanModel(Explained):
         self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken
     ) -> tuple[list[QaWindow], list[NDArray[np.float32]]]:
         pairs = [{"question": q, "context": c} for q, c in zip(questions, contexts, strict=True)]
-        windows = make_windows(self._tokenizer, pairs, self.max_tokens, self.stride)
+        marked = self.calibration.mark_shared_words
+        windows = make_windows(self._tokenizer, pairs, self.max_tokens, self.stride, marked)
         return windows, self.run([self._row(window) for window in windows], cancel)
 
     @property
@@ -128,7 +131,7 @@ def _best(spans: Sequence[Span], threshold: float) -> Span:
 
 
 def _trimmed(span: Span, context: str) -> Span:
-    """Without the blanks that some tokenizers count to a word."""
+    """Without what some tokenizers count to a word: blanks, and Chinese marks that part sentences."""
     text = context[span.start : span.end]
-    start = span.start + len(text) - len(text.lstrip())
-    return Span(start, max(start, span.start + len(text.rstrip())), span.score, span.null_score)
+    start = span.start + len(text) - len(text.lstrip(_PARTING))
+    return Span(start, max(start, span.start + len(text.rstrip(_PARTING))), span.score, span.null_score)
