@@ -16,8 +16,8 @@ pytestmark = pytest.mark.real_weights
 PASSAGES = {
     "qa-en": (
         "The lighthouse on Gull Island was built in 1871 by the engineer Ada Merrow. It is 42 metres tall, and its "
-        "lamp can be seen from a distance of 30 kilometres. Since 1988 nobody has lived there: the lamp is controlled from "
-        "the harbour office in Port Ellis.",
+        "lamp can be seen from a distance of 30 kilometres. Since 1988 nobody has lived there: the lamp is controlled "
+        "from the harbour office in Port Ellis.",
         {
             "When was the lighthouse built?": "1871",
             "Who built the lighthouse?": "Ada Merrow",
