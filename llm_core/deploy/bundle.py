@@ -16,7 +16,7 @@ REMOTE = "remote.toml"
 FOLDERS = ("demos", "docs", "llm_core", "models", "recipes")
 SUFFIXES = frozenset(
     ".bin .css .csv .docx .gguf .gif .html .jpg .js .json .jsonl .md .model .pdf .png .po .py .safetensors .spm .srt"
-    " .svg .toml .tsv .txt .webp .woff2 .xlsx".split()
+    " .svg .toml .tsv .txt .webp .woff2 .xlsx .xz".split()
 )
 """Kinds of files that the page is made of; a file of another kind stays here."""
 

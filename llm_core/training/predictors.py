@@ -18,7 +18,7 @@ import torch
 from llm_core.data.collators import PaddingCollator
 from llm_core.data.crf import NgramCRF
 from llm_core.data.loaders import Row
-from llm_core.data.question_answering import Span, best_span, make_windows
+from llm_core.data.question_answering import Span, best_span, make_windows, trimmed
 from llm_core.data.tagging import best_tags, in_small_words, model_inputs, tag_windows, word_logits
 from llm_core.hardware import has_bfloat16
 from llm_core.model.convert.ctranslate2 import SEARCH, mean_log_probability
@@ -195,7 +195,7 @@ class ConvertedTranslator:
 def answers(rows: Sequence[Row], spans: Sequence[Span], threshold: float) -> list[str]:
     """The text of each span, or the empty answer where the margin does not exceed the threshold."""
     return [
-        row["context"][span.start : span.end] if span.margin > threshold else ""
+        row["context"][slice(*trimmed(row["context"], span.start, span.end))] if span.margin > threshold else ""
         for row, span in zip(rows, spans, strict=True)
     ]
 

@@ -8,7 +8,6 @@ Shape legend: B = rows of a batch, T = tokens.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,13 +19,12 @@ from llm_core.backends.base import Attribution, Decision, Span
 from llm_core.backends.transformers.attribution import Gradients
 from llm_core.backends.transformers.encoder import Explained
 from llm_core.backends.transformers.token_batches import TokenRow
-from llm_core.data.question_answering import MAX_QUESTION_TOKENS, QaWindow, answer_positions, make_windows
+from llm_core.data.question_answering import MAX_QUESTION_TOKENS, QaWindow, answer_positions, make_windows, trimmed
 from llm_core.errors import InputError
 from llm_core.types import CancelToken
 
 MAX_ANSWER_TOKENS = 30
 _SPECIAL_TOKENS = 4
-_PARTING = string.whitespace + "\u00a0\u3000。，、；：！？"
 
 
 class SpanModel(Explained):
@@ -131,7 +129,5 @@ def _best(spans: Sequence[Span], threshold: float) -> Span:
 
 
 def _trimmed(span: Span, context: str) -> Span:
-    """Without what some tokenizers count to a word: blanks, and Chinese marks that part sentences."""
-    text = context[span.start : span.end]
-    start = span.start + len(text) - len(text.lstrip(_PARTING))
-    return Span(start, max(start, span.start + len(text.rstrip(_PARTING))), span.score, span.null_score)
+    start, end = trimmed(context, span.start, span.end)
+    return Span(start, end, span.score, span.null_score)
