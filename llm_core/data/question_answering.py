@@ -9,7 +9,7 @@ The module knows nothing of models: it takes logits as arrays.
 from __future__ import annotations
 
 import random
-import string
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +24,7 @@ MAX_QUESTION_TOKENS = 64
 """Longer questions are cut; the passage needs the room."""
 MAX_ANSWER_TOKENS = 30
 """Longest answer considered."""
-_PARTING = string.whitespace + "\u00a0\u3000。，、；：！？"
+_TRIMMED = re.compile(r"[\s。，、；：！？]*(.*?)[\s。，、；：！？]*", re.DOTALL)
 OUTSIDE = (-1, -1)
 """Offset of a token that is not of the passage."""
 
@@ -190,9 +190,9 @@ def best_span(
 
 def trimmed(context: str, start: int, end: int) -> tuple[int, int]:
     """Without what some tokenizers count to a word: blanks, and Chinese marks that part sentences."""
-    text = context[start:end]
-    first = start + len(text) - len(text.lstrip(_PARTING))
-    return first, max(first, start + len(text.rstrip(_PARTING)))
+    found = _TRIMMED.fullmatch(context, start, end)
+    assert found is not None, "each of its parts may be empty"
+    return found.span(1)
 
 
 def _best_in_window(

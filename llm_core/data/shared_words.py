@@ -7,22 +7,20 @@ shared.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_core.data.words import HAN, Range, character_ranges
+from llm_core.data.words import Range, character_ranges, is_chinese
 
 Marks = NDArray[np.bool_]
-_HAN = re.compile(rf"[{HAN}]")
 
 
 def shared_words(question: str, passage: str) -> Marks:
     """Per character of the passage, whether it is of a word that the question has, too."""
     asked = [question[start:end].casefold() for start, end in character_ranges(question)]
-    alone = {word for word in asked if word.isalnum() and not _HAN.fullmatch(word)}
+    alone = {word for word in asked if word.isalnum() and not is_chinese(word)}
     pairs = {pair for pair in zip(asked, asked[1:], strict=False) if all(map(str.isalnum, pair))}
     marks = np.zeros(len(passage), dtype=np.bool_)
     before, last = "", (0, 0)

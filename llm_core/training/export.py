@@ -168,6 +168,7 @@ def open_predictor(model_dir: Path, base_dir: Path | None = None) -> LabelPredic
     if settings["task"] == "tagging":
         labels, marked = tuple(settings["labels"]), settings.get("mark_capitals", False)
         return TagPredictor(model, tokenizer, labels, length, settings["stride"], marked, load_crf(model_dir, labels))
-    marked, threshold = settings.get("mark_shared_words", False), settings["no_answer_threshold"]
-    with_types = marked or not (model_dir / ADAPTER).is_file()
-    return AnswerPredictor(model, tokenizer, length, settings["stride"], with_types, marked, threshold)
+    with_types, marked = not (model_dir / ADAPTER).is_file(), settings.get("mark_shared_words", False)
+    return AnswerPredictor(
+        model, tokenizer, length, settings["stride"], with_types, marked, settings["no_answer_threshold"]
+    )

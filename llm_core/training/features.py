@@ -20,20 +20,9 @@ from llm_core.training.objectives import Feature, Objective
 from llm_core.training.recipe import Recipe
 
 _DECIDING = (
-    *(
-        "objective",
-        "labels",
-        "max_length",
-        "stride",
-        "mark_capitals",
-        "mark_shared_words",
-        "pack",
-        "masking",
-        "infilling",
-        "cleaning",
-    ),
-    "data",
-)
+    "objective", "labels", "max_length", "stride", "mark_capitals", "mark_shared_words", "pack", "masking", "infilling",
+    "cleaning", "data",
+)  # fmt: skip
 
 
 def digest(recipe: Recipe, data_dir: Path | None, vocabulary: str) -> str:

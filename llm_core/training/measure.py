@@ -193,7 +193,7 @@ class Measure:
 
     def _answers(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:
         length, stride, marked = self.recipe.max_length, self.recipe.stride, self.recipe.mark_shared_words
-        with_types = marked or not (self.model_dir / ADAPTER).is_file()
+        with_types = not (self.model_dir / ADAPTER).is_file()
         predictor = AnswerPredictor(model, tokenizer, length, stride, with_types, marked)
         rows = [row for part in validation.values() for row in part]
         spans = dict(zip(map(id, rows), predictor.spans(rows), strict=True))

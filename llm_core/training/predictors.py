@@ -73,8 +73,7 @@ class AnswerPredictor:
     max_length: int
     stride: int
     with_types: bool
-    """Whether the model is given token types; adapters are trained with one type for all, unless shared words are
-    marked."""
+    """Whether question and passage have different token types; adapters are trained with one type for both."""
     mark_shared_words: bool = False
     threshold: float = 0.0
     batch_size: int = 16
@@ -83,7 +82,7 @@ class AnswerPredictor:
         """The best span of each row, with its margin over "not in the text"."""
         windows = make_windows(self.tokenizer, rows, self.max_length, self.stride, self.mark_shared_words)
         features: list[dict[str, Any]] = [{"input_ids": window.input_ids} for window in windows]
-        if self.with_types:
+        if self.with_types or self.mark_shared_words:
             features = [{**f, "token_type_ids": w.token_type_ids} for f, w in zip(features, windows, strict=True)]
         found: dict[int, Array] = {}
         for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):

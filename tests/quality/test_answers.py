@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import pytest
 
-from llm_core.engine import Engine, create_engine
-from llm_core.settings import Settings
+from llm_core.engine import Engine
 from llm_core.tasks import find_task
 
 pytestmark = pytest.mark.real_weights
@@ -37,12 +33,6 @@ PASSAGES = {
         },
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def engine(offline_settings: Settings) -> Iterator[Engine]:
-    with closing(create_engine(offline_settings)) as engine:
-        yield engine
 
 
 @pytest.mark.parametrize("model", PASSAGES)

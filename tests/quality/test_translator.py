@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from llm_core.backends.languages import target_token
-from llm_core.engine import Engine, create_engine
+from llm_core.engine import Engine
 from llm_core.evaluation.translation import translation_scores
 from llm_core.evaluation.translation_checks import translation_checks
-from llm_core.settings import Settings
 from llm_core.tasks import find_task
 
 pytestmark = pytest.mark.real_weights
@@ -21,12 +18,6 @@ pytestmark = pytest.mark.real_weights
 MODEL = "translate-en-zh"
 FLOOR = {("en", "zh"): 55.0, ("zh", "en"): 70.0}
 """chrF; the shipped model's is well above. In Chinese characters are words, and chrF is lower."""
-
-
-@pytest.fixture(scope="module")
-def engine(offline_settings: Settings) -> Iterator[Engine]:
-    with closing(create_engine(offline_settings)) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")

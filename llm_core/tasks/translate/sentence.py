@@ -159,7 +159,8 @@ class SentenceTranslator:
     ) -> _Chosen:
         # An answer without a word would lose the sentence.
         found = [each for each in found if each.text.strip()] or [Hypothesis(text, found[0].log_probability)]
-        found = _with_dictionary(found, known)
+        if known:
+            found = _with_dictionary(found, known)
         number = prefer(found, wanted) if wanted else 0
         best = enforce(found[number], wanted, len(text)) if wanted else found[number]
         entries = dict.fromkeys(occurrence.entry for occurrence in terms)
