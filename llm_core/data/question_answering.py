@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from llm_core.data.loaders import Row
 from llm_core.data.shared_words import shared_words, token_marks
@@ -24,6 +26,7 @@ MAX_QUESTION_TOKENS = 64
 """Longer questions are cut; the passage needs the room."""
 MAX_ANSWER_TOKENS = 30
 """Longest answer considered."""
+_SENTENCE_END = re.compile("[。！？；]")
 _TRIMMED = re.compile(r"[\s。，、；：！？]*(.*?)[\s。，、；：！？]*", re.DOTALL)
 OUTSIDE = (-1, -1)
 """Offset of a token that is not of the passage."""
@@ -167,25 +170,50 @@ def _may_answer(row: Row, context: str) -> bool:
 
 
 def best_span(
+    context: str,
     windows: Sequence[QaWindow],
-    start_logits: Sequence[np.ndarray],
-    end_logits: Sequence[np.ndarray],
+    logits: Sequence[NDArray[np.floating]],
     max_answer_tokens: int = MAX_ANSWER_TOKENS,
 ) -> Span:
     """The best span over all windows of one row.
 
     Args:
+        context: The row's passage.
         windows: Windows of the row.
-        start_logits: Per window: (tokens,).
-        end_logits: Per window: (tokens,).
+        logits: Per window: start and end logits, (at least its tokens, 2).
         max_answer_tokens: Longest answer considered.
     """
-    null = min(float(s[0] + e[0]) for s, e in zip(start_logits, end_logits, strict=True))
+    null = min(float(own[0].sum()) for own in logits)
     found = [
-        _best_in_window(w, s, e, max_answer_tokens) for w, s, e in zip(windows, start_logits, end_logits, strict=True)
+        best_in_window(context, window, own, max_answer_tokens) for window, own in zip(windows, logits, strict=True)
     ]
     score, start, end = max(found)
     return Span(start, end, score - null)
+
+
+def best_in_window(
+    context: str, window: QaWindow, logits: NDArray[np.floating], max_answer_tokens: int = MAX_ANSWER_TOKENS
+) -> tuple[float, int, int]:
+    """Score (start logit + end logit) of the best span of a window, and its character range; see `best_span`.
+
+    A span does not go on beyond a mark that ends a Chinese sentence. Without a token of the passage the score is -inf.
+    """
+    size = len(window.offsets)
+    begins = np.array([start for start, _ in window.offsets])
+    inside = begins >= 0
+    if not inside.any():
+        return -np.inf, 0, 0
+    starts = np.where(inside, logits[:size, 0], -np.inf)
+    padding = (0, max_answer_tokens - 1)
+    ends = np.pad(np.where(inside, logits[:size, 1], -np.inf), padding, constant_values=-np.inf)
+    last = max(end for _, end in window.offsets)
+    marks = [mark.start() for mark in _SENTENCE_END.finditer(context, begins[inside][0], last)]
+    sentences = np.pad(np.searchsorted(marks, begins), padding, constant_values=-1)
+    # (T, answer tokens): each token with those that an answer which begins there could end with
+    reached, of_sentence = (sliding_window_view(each, max_answer_tokens) for each in (ends, sentences))
+    scores = np.where(of_sentence == sentences[:size, None], starts[:, None] + reached, -np.inf)
+    first, further = divmod(int(np.argmax(scores)), max_answer_tokens)
+    return float(scores[first, further]), window.offsets[first][0], window.offsets[first + further][1]
 
 
 def trimmed(context: str, start: int, end: int) -> tuple[int, int]:
@@ -193,20 +221,3 @@ def trimmed(context: str, start: int, end: int) -> tuple[int, int]:
     found = _TRIMMED.fullmatch(context, start, end)
     assert found is not None, "each of its parts may be empty"
     return found.span(1)
-
-
-def _best_in_window(
-    window: QaWindow, start_logits: np.ndarray, end_logits: np.ndarray, max_answer_tokens: int
-) -> tuple[float, int, int]:
-    size = len(window.offsets)
-    inside = np.array([a >= 0 for a, _ in window.offsets])
-    if not inside.any():
-        return -np.inf, 0, 0
-    starts = np.where(inside, start_logits[:size], -np.inf)
-    ends = np.where(inside, end_logits[:size], -np.inf)
-    scores = starts[:, None] + ends[None, :]
-    allowed = np.triu(np.ones((size, size), dtype=bool)) & ~np.triu(
-        np.ones((size, size), dtype=bool), max_answer_tokens
-    )
-    first, last = divmod(int(np.argmax(np.where(allowed, scores, -np.inf))), size)
-    return float(scores[first, last]), window.offsets[first][0], window.offsets[last][1]

@@ -1,7 +1,7 @@
 """The rows a recipe trains on: its data sets, chosen, repeated and augmented as it says.
 
-Rows stream: only a data set that is balanced, augmented or mixed with foreign questions is held in memory. The order is
-the files'; the trainer shuffles. Every draw depends on the recipe's first seed alone.
+Rows stream: only a data set that is balanced, augmented or given more questions is held in memory. The order is the
+files'; the trainer shuffles. Every draw depends on the recipe's first seed alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from llm_core.data.augmentation import augmented
 from llm_core.data.classification import balanced
+from llm_core.data.cloze import cloze_questions
 from llm_core.data.lexicon import Lexicon, load_lexicon
 from llm_core.data.loaders import Row, RowKind, Split, stream_rows
 from llm_core.data.parallel import Cleaner, pairs
@@ -101,7 +102,7 @@ class Mixture:
         return (row for row in rows if draw.random() < share)
 
     def _more(self, part: DataPart, rows: Iterator[Row], seed: int) -> Iterator[Row]:
-        if not (part.foreign_questions or part.balance or part.augmentation.enabled):
+        if not (part.foreign_questions or part.cloze_questions or part.balance or part.augmentation.enabled):
             yield from rows
             return
         kept = list(rows)
@@ -110,6 +111,8 @@ class Mixture:
         yield from kept
         if part.foreign_questions:
             yield from with_foreign_questions(kept, part.foreign_questions, seed)
+        if part.cloze_questions:
+            yield from cloze_questions(kept, part.cloze_questions, seed)
         if part.augmentation.enabled:
             yield from self._augmented(part, kept, seed)
 

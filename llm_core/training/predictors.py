@@ -88,8 +88,8 @@ class AnswerPredictor:
         for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
             found |= dict(zip(indices, logits, strict=True))
         return [
-            best_span([windows[i] for i in own], [found[i][:, 0] for i in own], [found[i][:, 1] for i in own])
-            for own in _owned([window.row for window in windows], len(rows))
+            best_span(row["context"], [windows[i] for i in own], [found[i] for i in own])
+            for row, own in zip(rows, _owned([window.row for window in windows], len(rows)), strict=True)
         ]
 
     def __call__(self, rows: Sequence[Row]) -> list[str]:

@@ -176,6 +176,8 @@ class Recipe(Part):
         for part in self.data:
             if part.augmentation.enabled and self.objective not in ("classification", "seq2seq"):
                 raise ValueError("data.augmentation: is for classification and seq2seq")
+            if (part.foreign_questions or part.cloze_questions) and self.objective != "question_answering":
+                raise ValueError("data.foreign_questions and cloze_questions: are for question_answering")
             if part.augmentation.back_translation:
                 raise ValueError("data.augmentation.back_translation: needs a translator, which training has not")
         for field, objectives in owners.items():

@@ -94,6 +94,8 @@ class DataPart(Part):
     """No rows whose `title` is among these."""
     foreign_questions: Share = 0.0
     """QA: extra unanswerable rows, per row of each repeat, made by asking another passage."""
+    cloze_questions: Annotated[int, Field(ge=0, le=50)] = 0
+    """QA: extra rows, at most so many per passage of each repeat, made of its own sentences; see `data.cloze`."""
     balance: Share = 0.0
     """Classification: rare labels are drawn (largest count / count) ** balance times as often; 1: all alike."""
     fields: Annotated[tuple[str, ...], Field(min_length=1)] = ("text",)

@@ -10,8 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_core.data.question_answering import (
+    MAX_ANSWER_TOKENS,
     MAX_QUESTION_TOKENS,
+    QaWindow,
     answer_positions,
+    best_in_window,
     best_span,
     make_windows,
     training_features,
@@ -74,27 +77,57 @@ def test_the_best_span_wins_over_all_windows(tokenizer: Any) -> None:
     context = " ".join(["the"] * 100 + ["good"])
     windows = make_windows(tokenizer, [_row(context)], 96, 24)
     position = next(i for i, (a, _) in enumerate(windows[-1].offsets) if context[a:].startswith("good"))
-    starts = [np.zeros(len(w.offsets)) for w in windows]
-    starts[-1][position] = 5.0
-    ends = [s.copy() for s in starts]
-    span = best_span(windows, starts, ends)
+    logits = [np.zeros((len(w.offsets), 2)) for w in windows]
+    logits[-1][position] = 5.0
+    span = best_span(context, windows, logits)
     assert context[span.start : span.end] == "good"
     assert span.margin == 10.0
 
 
 def test_a_span_never_runs_backwards_nor_too_long(tokenizer: Any) -> None:
-    windows = make_windows(tokenizer, [_row("the bad good the")], 96, 24)
-    size, first = len(windows[0].offsets), windows[0].token_type_ids.index(1)
-    start, end = np.zeros(size), np.zeros(size)
-    start[first + 2], end[first], end[first + 3] = 9.0, 8.0, 1.0
-    assert best_span(windows, [start], [end]).start == 8
-    assert best_span(windows, [start], [end], max_answer_tokens=1).end == 12
+    context = "the bad good the"
+    windows = make_windows(tokenizer, [_row(context)], 96, 24)
+    logits, first = np.zeros((len(windows[0].offsets), 2)), windows[0].token_type_ids.index(1)
+    logits[first + 2, 0], logits[first, 1], logits[first + 3, 1] = 9.0, 8.0, 1.0
+    assert best_span(context, windows, [logits]).start == 8
+    assert best_span(context, windows, [logits], max_answer_tokens=1).end == 12
+
+
+def _score_by_trying_all(context: str, offsets: list[tuple[int, int]], logits: np.ndarray) -> float:
+    size = len(offsets)
+    return max(
+        (float(logits[i, 0] + logits[j, 1]) for i in range(size) for j in range(i, min(size, i + MAX_ANSWER_TOKENS))
+         if offsets[i][0] >= 0 and offsets[j][0] >= 0 and "。" not in context[offsets[i][0] : offsets[j][0]]),
+        default=-np.inf,
+    )  # fmt: skip
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 50), st.text("ab。 ", max_size=60))
+def test_the_best_of_a_window_is_the_best_of_all(seed: int, question: int, context: str) -> None:
+    offsets = [(-1, -1)] * (question + 1) + [(i, i + 1) for i in range(len(context))] + [(-1, -1)]
+    logits = np.random.default_rng(seed).normal(size=(len(offsets) + 5, 2)).astype(np.float32)
+    window = QaWindow(0, [], [], offsets, [])
+    score, start, end = best_in_window(context, window, logits)
+    assert score == pytest.approx(_score_by_trying_all(context, offsets, logits), abs=1e-5)
+    assert "。" not in context[start : end - 1]
+
+
+@pytest.mark.parametrize(("mark", "answer"), [("。", "good。"), ("，", "good， bad")])
+def test_a_span_stays_in_its_chinese_sentence(mark: str, answer: str, tokenizer: Any) -> None:
+    context = f"the good{mark} bad the"
+    (window,) = make_windows(tokenizer, [_row(context)], 96, 24)
+    logits = np.zeros((len(window.offsets), 2))
+    first, stop, last = (
+        next(i for i, (a, b) in enumerate(window.offsets) if context[a:b] == word) for word in ("good", mark, "bad")
+    )
+    logits[first, 0], logits[stop, 1], logits[last, 1] = 9.0, 1.0, 5.0
+    span = best_span(context, [window], [logits])
+    assert context[span.start : span.end] == answer
 
 
 def test_a_passage_without_tokens_has_no_answer(tokenizer: Any) -> None:
     windows = make_windows(tokenizer, [_row(" ")], 96, 24)
-    zeros = np.zeros(len(windows[0].offsets))
-    assert best_span(windows, [zeros], [zeros]).margin == -np.inf
+    assert best_span(" ", windows, [np.zeros((len(windows[0].offsets), 2))]).margin == -np.inf
 
 
 def test_foreign_questions_are_not_answered_by_their_passage() -> None:

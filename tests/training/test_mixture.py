@@ -48,3 +48,16 @@ def test_prose_is_read_in_paragraphs_and_without_the_titles_left_out(
     part = {"name": "tales", "licence": "MIT", "fields": ["paragraphs"], "except_titles": ["Wolves"]}
     texts = [row["text"] for row in Mixture(scratch("causal_lm", data=[part]), tmp_path).training()]
     assert texts == ["A fox slept.\n\nIt woke."]
+
+
+def test_a_reader_is_asked_about_the_sentences_of_its_passages(reader: Recipe, tmp_path: Path) -> None:
+    context = "北京大学创办于1898年，是中国近代第一所国立综合性大学。"
+    row = {"context": context, "question": "北大何时创办？", "answers": [{"text": "1898年", "answer_start": 7}]}
+    (tmp_path / "facts").mkdir()
+    lines = [json.dumps({"id": str(number), "source": "made", **row}) + "\n" for number in range(3)]
+    (tmp_path / "facts" / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+    part = reader.data[0].model_copy(update={"repeat": 2.0, "foreign_questions": 0.0, "cloze_questions": 2})
+    rows = list(Mixture(reader.model_copy(update={"data": (part,)}), tmp_path).training())
+    made = [row for row in rows if row["id"].startswith("cloze-")]
+    assert len(rows) == 2 * 3 + len(made) and 2 <= len(made) <= 2 * 2
+    assert all(row["answers"][0]["text"] in context for row in made)

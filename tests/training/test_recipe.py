@@ -90,6 +90,7 @@ def _content(**changes: Any) -> dict[str, Any]:
         ({"optim": {"learning_rate": 0.1}}, "one of epochs and max_steps"),
         ({"optim": {"max_steps": 1, "learning_rate": 0.1, "seeds": [1, 2]}}, "several seeds need eval_steps"),
         ({"data": [{"name": "d", "licence": "MIT", "augmentation": {"dropout": 0.1}}]}, "is for classification"),
+        ({"data": [{"name": "d", "licence": "MIT", "cloze_questions": 2}]}, "are for question_answering"),
     ],
 )
 def test_rules_of_models_from_scratch(changes: dict[str, Any], message: str) -> None:

@@ -110,6 +110,7 @@ def test_a_reader_ships_with_its_threshold(
     files = ModelFiles(report.model_dir, ModelFiles(base_dir))
     served = open_encoder(encoder_spec(head="span_extraction", context_length=96), files, DEVICE, torch.float32)
     assert isinstance(served, SpanModel) and served._with_types == marked
+    assert served.stride == reader.stride, "windows are cut as they were measured"
     spans = served.extract([r["question"] for r in rows], [r["context"] for r in rows], CancelToken())
     margins = [span.score - span.null_score + fitted["no_answer_threshold"] for span in spans]
     np.testing.assert_allclose(margins, [span.margin for span in predictor.spans(rows)], atol=1e-2)  # bfloat16

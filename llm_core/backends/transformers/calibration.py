@@ -4,8 +4,8 @@ weights.
 ``calibration.json`` holds, for classifiers and taggers, ``temperature`` (Guo et al. 2017, arXiv:1706.04599); for span
 extraction ``no_answer_threshold``, the margin (span score − null score) above which a span is shown, and the logistic
 curve ``answer_is_right`` (``slope``, ``intercept``) over margins; for translators ``low_log_probability``, the mean
-log-probability of a token below which a sentence is outside what the model knows. For taggers it also says how the
-model is to be asked: ``mark_capitals``; for span extraction ``mark_shared_words``.
+log-probability of a token below which a sentence is outside what the model knows. It also says how the model was asked
+when that was measured: ``stride``; for taggers ``mark_capitals``; for span extraction ``mark_shared_words``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Calibration:
     """Margin from which a span is shown."""
     slope: float = 1.0
     intercept: float = 0.0
+    stride: int | None = None
+    """Tokens that neighbouring windows of a long text share; ``None``: as the task sees fit."""
     mark_capitals: bool = False
     """Whether a tagger is told by token types which words have capital letters."""
     mark_shared_words: bool = False
@@ -48,7 +50,7 @@ def read_calibration(directory: Path) -> Calibration:
     """Calibration of the model in `directory`.
 
     Raises:
-        WeightsError: A value is not a finite number, or temperature or slope is not positive.
+        WeightsError: A value is not a finite number, temperature or slope is not positive, or the stride is no count.
     """
     file = directory / FILE_NAME
     if not file.is_file():
@@ -62,6 +64,7 @@ def read_calibration(directory: Path) -> Calibration:
         no_answer_threshold=_number(values, "no_answer_threshold", 0.0, directory),
         slope=_number(curve, "slope", 1.0, directory),
         intercept=_number(curve, "intercept", 0.0, directory),
+        stride=_stride(values, directory),
         mark_capitals=values.get("mark_capitals") is True,
         mark_shared_words=values.get("mark_shared_words") is True,
         low_log_probability=_number(values, "low_log_probability", 0.0, directory)
@@ -72,6 +75,13 @@ def read_calibration(directory: Path) -> Calibration:
         if value <= 0:
             raise WeightsError(f"{directory.name}/{FILE_NAME}: {name} must be positive, not {value!r}")
     return calibration
+
+
+def _stride(values: Mapping[str, Any], directory: Path) -> int | None:
+    value = values.get("stride")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise WeightsError(f"{directory.name}/{FILE_NAME}: stride must be a whole number from 0, not {value!r}")
+    return value
 
 
 def _number(values: Mapping[str, Any], key: str, default: float, directory: Path) -> float:

@@ -19,11 +19,17 @@ from llm_core.backends.base import Attribution, Decision, Span
 from llm_core.backends.transformers.attribution import Gradients
 from llm_core.backends.transformers.encoder import Explained
 from llm_core.backends.transformers.token_batches import TokenRow
-from llm_core.data.question_answering import MAX_QUESTION_TOKENS, QaWindow, answer_positions, make_windows, trimmed
+from llm_core.data.question_answering import (
+    MAX_QUESTION_TOKENS,
+    QaWindow,
+    answer_positions,
+    best_in_window,
+    make_windows,
+    trimmed,
+)
 from llm_core.errors import InputError
 from llm_core.types import CancelToken
 
-MAX_ANSWER_TOKENS = 30
 _SPECIAL_TOKENS = 4
 
 
@@ -40,7 +46,8 @@ class SpanModel(Explained):
         windows, logits = self._read(questions, contexts, cancel)
         found: list[list[Span]] = [[] for _ in contexts]
         for window, window_logits in zip(windows, logits, strict=True):
-            found[window.row].append(best_span(window.offsets, window_logits))
+            score, start, end = best_in_window(contexts[window.row], window, window_logits)
+            found[window.row].append(Span(start, end, score, float(window_logits[0].sum())))
         threshold = self.calibration.no_answer_threshold
         return [_trimmed(_best(spans, threshold), context) for spans, context in zip(found, contexts, strict=True)]
 
@@ -92,31 +99,12 @@ class SpanModel(Explained):
 
     @property
     def stride(self) -> int:
-        """Tokens that neighbouring windows share: a third of what a long question leaves."""
-        return max(1, (self.max_tokens - MAX_QUESTION_TOKENS - _SPECIAL_TOKENS) // 3)
+        """Tokens that neighbouring windows share: as measured, or a third of what a long question leaves."""
+        third = max(1, (self.max_tokens - MAX_QUESTION_TOKENS - _SPECIAL_TOKENS) // 3)
+        return third if self.calibration.stride is None else self.calibration.stride
 
     def _row(self, window: QaWindow) -> TokenRow:
         return TokenRow(window.input_ids, window.token_type_ids if self._with_types else None)
-
-
-def best_span(offsets: Sequence[tuple[int, int]], logits: NDArray[np.float32]) -> Span:
-    """The best span of one window.
-
-    Args:
-        offsets: Per token: character range in the context, or negative when it is not of the context.
-        logits: Start and end logits, shape (at least that many tokens, 2).
-    """
-    size = len(offsets)
-    inside = np.array([start >= 0 for start, _ in offsets])
-    null = float(logits[0].sum())
-    if not inside.any():
-        return Span(0, 0, -np.inf, null)
-    starts = np.where(inside, logits[:size, 0], -np.inf)
-    ends = np.pad(np.where(inside, logits[:size, 1], -np.inf), (0, MAX_ANSWER_TOKENS - 1), constant_values=-np.inf)
-    reachable = np.lib.stride_tricks.sliding_window_view(ends, MAX_ANSWER_TOKENS)  # (T, answer tokens)
-    scores = starts[:, None] + reachable
-    first, further = divmod(int(np.argmax(scores)), MAX_ANSWER_TOKENS)
-    return Span(offsets[first][0], offsets[first + further][1], float(scores[first, further]), null)
 
 
 def _best(spans: Sequence[Span], threshold: float) -> Span:

@@ -94,8 +94,8 @@ class TagModel(Explained):
 
     @property
     def stride(self) -> int:
-        """Tokens that neighbouring windows share."""
-        return self.max_tokens // 4
+        """Tokens that neighbouring windows share: as measured, or a quarter."""
+        return self.max_tokens // 4 if self.calibration.stride is None else self.calibration.stride
 
     def explain(self, decision: Decision, gradients: Gradients) -> Attribution:
         """Of the window with most of the entity's words; capitals, where they are marked, stay so in the baseline."""

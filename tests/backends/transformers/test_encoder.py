@@ -18,7 +18,6 @@ from llm_core.backends.base import Classifies, Embeds, ExtractsSpans, LoadedMode
 from llm_core.backends.transformers import TransformersBackend
 from llm_core.backends.transformers.calibration import Calibration, read_calibration
 from llm_core.backends.transformers.encoder import open_encoder
-from llm_core.backends.transformers.spans import MAX_ANSWER_TOKENS, best_span
 from llm_core.backends.transformers.token_batches import CPU_BATCH_TOKENS, batches_by_length, padded_length
 from llm_core.catalog import load_catalog
 from llm_core.errors import BackendError, CancelledError, OutOfMemoryError, WeightsError
@@ -224,24 +223,6 @@ def test_capitals_are_told_where_the_calibration_says_so(tmp_path: Path) -> None
     assert [s.score for s in told[0]] != pytest.approx([s.score for s in told[1]])
 
 
-def reference_span(offsets: list[tuple[int, int]], logits: np.ndarray) -> float:
-    size = len(offsets)
-    return max(
-        (float(logits[i, 0] + logits[j, 1]) for i in range(size) for j in range(i, min(size, i + MAX_ANSWER_TOKENS))
-         if offsets[i][0] >= 0 and offsets[j][0] >= 0),
-        default=-np.inf,
-    )  # fmt: skip
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(0, 50), st.integers(0, 60))
-def test_best_span_is_the_best_one(seed: int, question: int, context: int) -> None:
-    offsets = [(-1, -1)] * (question + 1) + [(3 * i, 3 * i + 2) for i in range(context)] + [(-1, -1)]
-    logits = np.random.default_rng(seed).normal(size=(len(offsets) + 5, 2)).astype(np.float32)
-    span = best_span(offsets, logits)
-    assert span.score == pytest.approx(reference_span(offsets, logits), abs=1e-5)
-    assert span.null_score == pytest.approx(float(logits[0].sum()), abs=1e-6)
-
-
 def test_calibration_of_answers(tmp_path: Path) -> None:
     (tmp_path / "calibration.json").write_text(
         '{"no_answer_threshold": 1.5, "answer_is_right": {"slope": 0.5, "intercept": -1.0}, "not_in_text": {}}'
@@ -249,6 +230,13 @@ def test_calibration_of_answers(tmp_path: Path) -> None:
     assert read_calibration(tmp_path) == Calibration(1.0, 1.5, 0.5, -1.0)
     assert read_calibration(tmp_path).answer_is_right(2.0) == pytest.approx(0.5)
     assert Calibration().answer_is_right(-np.inf) == 0 and Calibration().answer_is_right(np.inf) == 1
+
+
+@pytest.mark.parametrize("stride", [-1, 1.5, True, "9"])
+def test_a_stride_is_a_whole_number(stride: object, tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").write_text(json.dumps({"stride": stride}))
+    with pytest.raises(WeightsError, match="stride must be a whole number from 0"):
+        read_calibration(tmp_path)
 
 
 def test_threshold_decides_and_curve_states(tmp_path: Path) -> None:
