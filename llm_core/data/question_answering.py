@@ -12,14 +12,14 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from llm_core.data.loaders import Row
-from llm_core.data.shared_words import shared_words, token_marks
+from llm_core.data.shared_words import sentence_overlap, shared_words, token_marks
 from llm_core.errors import InputError
 
 MAX_QUESTION_TOKENS = 64
@@ -44,6 +44,8 @@ class QaWindow:
     """Per token: character range in the passage, or `OUTSIDE`."""
     question_offsets: list[tuple[int, int]]
     """The same in the question."""
+    overlap_logits: NDArray[np.floating] | None = None
+    """Per token: what is added to the logit of an answer that begins there, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,24 @@ class Span:
     """Logit of the span minus logit of "not in the text"; above the fitted threshold it counts as an answer."""
 
 
+class WindowSpan(NamedTuple):
+    """The best span of one window; the greater one is the better."""
+
+    preference: float
+    """Its score and the overlap logit of its sentence."""
+    start: int
+    end: int
+    score: float
+    """Start logit and end logit."""
+
+
 def make_windows(
-    tokenizer: Any, rows: Sequence[Row], max_length: int, stride: int, mark_shared_words: bool = False
+    tokenizer: Any,
+    rows: Sequence[Row],
+    max_length: int,
+    stride: int,
+    mark_shared_words: bool = False,
+    overlap_weight: float = 0.0,
 ) -> list[QaWindow]:
     """Cuts rows into windows.
 
@@ -69,6 +87,8 @@ def make_windows(
         stride: Tokens that neighbouring windows share.
         mark_shared_words: Let token types tell the words of the passage that the question has, too, instead of telling
             passage and question apart.
+        overlap_weight: What is added to the logit of an answer in a sentence that has all of the question's words; one
+            with a share of them gets that share, see `sentence_overlap`.
 
     Raises:
         InputError: `max_length` leaves no room for the passage beside a question and the stride.
@@ -98,10 +118,17 @@ def make_windows(
         )
         for i, owner in enumerate(owners)
     ]
-    if not mark_shared_words:
-        return windows
-    marks = [shared_words(row["question"], row["context"]) for row in rows]
-    return [replace(each, token_type_ids=token_marks(each.offsets, marks[each.row])) for each in windows]
+    if mark_shared_words:
+        marks = [shared_words(row["question"], row["context"]) for row in rows]
+        windows = [replace(each, token_type_ids=token_marks(each.offsets, marks[each.row])) for each in windows]
+    if overlap_weight:
+        shares = [overlap_weight * sentence_overlap(row["question"], row["context"]) for row in rows]
+        windows = [replace(each, overlap_logits=_at_tokens(shares[each.row], each.offsets)) for each in windows]
+    return windows
+
+
+def _at_tokens(of_characters: NDArray[np.floating], offsets: Sequence[tuple[int, int]]) -> NDArray[np.floating]:
+    return np.array([of_characters[start] if start >= 0 else 0.0 for start, _ in offsets])
 
 
 def _shortened(tokenizer: Any, questions: list[str]) -> list[str]:
@@ -174,36 +201,39 @@ def best_span(
     windows: Sequence[QaWindow],
     logits: Sequence[NDArray[np.floating]],
     max_answer_tokens: int = MAX_ANSWER_TOKENS,
+    overlap_in_margin: bool = False,
 ) -> Span:
-    """The best span over all windows of one row.
+    """The best span over all windows of one row, chosen with the overlap of its sentence, where windows have it.
 
     Args:
         context: The row's passage.
         windows: Windows of the row.
         logits: Per window: start and end logits, (at least its tokens, 2).
         max_answer_tokens: Longest answer considered.
+        overlap_in_margin: Let the overlap tell, too, whether there is an answer at all.
     """
     null = min(float(own[0].sum()) for own in logits)
     found = [
         best_in_window(context, window, own, max_answer_tokens) for window, own in zip(windows, logits, strict=True)
     ]
-    score, start, end = max(found)
-    return Span(start, end, score - null)
+    best = max(found)
+    return Span(best.start, best.end, (best.preference if overlap_in_margin else best.score) - null)
 
 
 def best_in_window(
     context: str, window: QaWindow, logits: NDArray[np.floating], max_answer_tokens: int = MAX_ANSWER_TOKENS
-) -> tuple[float, int, int]:
-    """Score (start logit + end logit) of the best span of a window, and its character range; see `best_span`.
+) -> WindowSpan:
+    """The best span of a window; see `best_span`.
 
-    A span does not go on beyond a mark that ends a Chinese sentence. Without a token of the passage the score is -inf.
+    A span does not go on beyond a mark that ends a Chinese sentence. Without a token of the passage its score is -inf.
     """
     size = len(window.offsets)
     begins = np.array([start for start, _ in window.offsets])
     inside = begins >= 0
     if not inside.any():
-        return -np.inf, 0, 0
-    starts = np.where(inside, logits[:size, 0], -np.inf)
+        return WindowSpan(-np.inf, 0, 0, -np.inf)
+    overlap = np.zeros(size) if window.overlap_logits is None else window.overlap_logits
+    starts = np.where(inside, logits[:size, 0] + overlap, -np.inf)
     padding = (0, max_answer_tokens - 1)
     ends = np.pad(np.where(inside, logits[:size, 1], -np.inf), padding, constant_values=-np.inf)
     last = max(end for _, end in window.offsets)
@@ -213,7 +243,8 @@ def best_in_window(
     reached, of_sentence = (sliding_window_view(each, max_answer_tokens) for each in (ends, sentences))
     scores = np.where(of_sentence == sentences[:size, None], starts[:, None] + reached, -np.inf)
     first, further = divmod(int(np.argmax(scores)), max_answer_tokens)
-    return float(scores[first, further]), window.offsets[first][0], window.offsets[first + further][1]
+    best = float(scores[first, further])
+    return WindowSpan(best, window.offsets[first][0], window.offsets[first + further][1], best - float(overlap[first]))
 
 
 def trimmed(context: str, start: int, end: int) -> tuple[int, int]:

@@ -73,7 +73,9 @@ _CALIBRATION = {
     "question_answering": (
         "`calibration.json`: the margin is the best span's start + end logit minus the lowest [CLS] start + end logit "
         'over the windows. At or below `no_answer_threshold` the answer is "not in the text". `answer_is_right` and '
-        "`not_in_text` are logistic curves over the margin. All are fitted on validation rows."
+        "`not_in_text` are logistic curves over the margin. All are fitted on validation rows. With `overlap_weight`, "
+        "spans are compared after that many logits were added for the share of the question's words (by inverse "
+        "document frequency) that their sentence has; with `overlap_in_margin` they stay in the margin."
     ),
 }
 _OBJECTIVE = {

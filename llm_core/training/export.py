@@ -168,7 +168,14 @@ def open_predictor(model_dir: Path, base_dir: Path | None = None) -> LabelPredic
     if settings["task"] == "tagging":
         labels, marked = tuple(settings["labels"]), settings.get("mark_capitals", False)
         return TagPredictor(model, tokenizer, labels, length, settings["stride"], marked, load_crf(model_dir, labels))
-    with_types, marked = not (model_dir / ADAPTER).is_file(), settings.get("mark_shared_words", False)
     return AnswerPredictor(
-        model, tokenizer, length, settings["stride"], with_types, marked, settings["no_answer_threshold"]
+        model,
+        tokenizer,
+        length,
+        settings["stride"],
+        with_types=not (model_dir / ADAPTER).is_file(),
+        mark_shared_words=settings.get("mark_shared_words", False),
+        overlap_weight=settings.get("overlap_weight", 0.0),
+        overlap_in_margin=settings.get("overlap_in_margin", False),
+        threshold=settings["no_answer_threshold"],
     )

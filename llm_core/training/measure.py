@@ -192,9 +192,15 @@ class Measure:
         return found
 
     def _answers(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:
-        length, stride, marked = self.recipe.max_length, self.recipe.stride, self.recipe.mark_shared_words
-        with_types = not (self.model_dir / ADAPTER).is_file()
-        predictor = AnswerPredictor(model, tokenizer, length, stride, with_types, marked)
+        asked = {
+            name: getattr(self.recipe, name) for name in ("mark_shared_words", "overlap_weight", "overlap_in_margin")
+        }
+        length, stride, with_types = (
+            self.recipe.max_length,
+            self.recipe.stride,
+            not (self.model_dir / ADAPTER).is_file(),
+        )
+        predictor = AnswerPredictor(model, tokenizer, length, stride, with_types, **asked)
         rows = [row for part in validation.values() for row in part]
         spans = dict(zip(map(id, rows), predictor.spans(rows), strict=True))
         known = self._known(validation)
@@ -202,7 +208,7 @@ class Measure:
         fitted = answer_calibration(known, own_spans, self.recipe.threshold_loss, self.recipe.language)
         texts = answers(rows, [spans[id(row)] for row in rows], fitted["no_answer_threshold"])
         settings = {"stride": stride, "max_answer_tokens": MAX_ANSWER_TOKENS, "rows": len(known), **fitted}
-        settings |= {"mark_shared_words": True} if marked else {}
+        settings |= {name: value for name, value in asked.items() if value}
         return dict(zip(map(id, rows), texts, strict=True)), settings
 
     def _tags(self, model: Any, tokenizer: Any, validation: Validation) -> tuple[Predictions, dict[str, Any]]:

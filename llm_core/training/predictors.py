@@ -75,12 +75,16 @@ class AnswerPredictor:
     with_types: bool
     """Whether question and passage have different token types; adapters are trained with one type for both."""
     mark_shared_words: bool = False
+    overlap_weight: float = 0.0
+    overlap_in_margin: bool = False
     threshold: float = 0.0
     batch_size: int = 16
 
     def spans(self, rows: Sequence[Row]) -> list[Span]:
         """The best span of each row, with its margin over "not in the text"."""
-        windows = make_windows(self.tokenizer, rows, self.max_length, self.stride, self.mark_shared_words)
+        windows = make_windows(
+            self.tokenizer, rows, self.max_length, self.stride, self.mark_shared_words, self.overlap_weight
+        )
         features: list[dict[str, Any]] = [{"input_ids": window.input_ids} for window in windows]
         if self.with_types or self.mark_shared_words:
             features = [{**f, "token_type_ids": w.token_type_ids} for f, w in zip(features, windows, strict=True)]
@@ -88,7 +92,12 @@ class AnswerPredictor:
         for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
             found |= dict(zip(indices, logits, strict=True))
         return [
-            best_span(row["context"], [windows[i] for i in own], [found[i] for i in own])
+            best_span(
+                row["context"],
+                [windows[i] for i in own],
+                [found[i] for i in own],
+                overlap_in_margin=self.overlap_in_margin,
+            )
             for row, own in zip(rows, _owned([window.row for window in windows], len(rows)), strict=True)
         ]
 

@@ -63,6 +63,10 @@ class Recipe(Part):
     mark_shared_words: bool = False
     """QA: tell by their token type the words of the passage that the question has, for a base that does not compare
     them."""
+    overlap_weight: Annotated[float, Field(ge=0)] = 0.0
+    """QA: what serving and measuring add to the logit of an answer whose sentence has all of the question's words."""
+    overlap_in_margin: bool = False
+    """QA: let that also tell whether there is an answer at all."""
     pack: bool = True
     """Language models: lay texts end to end and cut them every `max_length` tokens; else each text begins a row."""
     masking: Masking = Masking()
@@ -167,6 +171,8 @@ class Recipe(Part):
             "cleaning": ("seq2seq",),
             "mark_capitals": ("tagging",),
             "mark_shared_words": ("question_answering",),
+            "overlap_weight": ("question_answering",),
+            "overlap_in_margin": ("question_answering",),
             "foreign_in_validation": ("question_answering",),
             "crf": ("tagging",),
             "dictionary": ("seq2seq",),

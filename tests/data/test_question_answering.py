@@ -107,7 +107,7 @@ def test_the_best_of_a_window_is_the_best_of_all(seed: int, question: int, conte
     offsets = [(-1, -1)] * (question + 1) + [(i, i + 1) for i in range(len(context))] + [(-1, -1)]
     logits = np.random.default_rng(seed).normal(size=(len(offsets) + 5, 2)).astype(np.float32)
     window = QaWindow(0, [], [], offsets, [])
-    score, start, end = best_in_window(context, window, logits)
+    score, start, end, _ = best_in_window(context, window, logits)
     assert score == pytest.approx(_score_by_trying_all(context, offsets, logits), abs=1e-5)
     assert "。" not in context[start : end - 1]
 
@@ -123,6 +123,22 @@ def test_a_span_stays_in_its_chinese_sentence(mark: str, answer: str, tokenizer:
     logits[first, 0], logits[stop, 1], logits[last, 1] = 9.0, 1.0, 5.0
     span = best_span(context, [window], [logits])
     assert context[span.start : span.end] == answer
+
+
+def test_answers_in_the_sentence_of_the_question_are_preferred(tokenizer: Any) -> None:
+    context = "the good . xyz bad . the the ."
+    first, second = (
+        make_windows(tokenizer, [_row(context, "what is xyz?")], 96, 24, overlap_weight=weight) for weight in (0.0, 6.0)
+    )
+    logits = np.zeros((len(first[0].offsets), 2))
+    good, bad = (
+        next(i for i, (a, b) in enumerate(first[0].offsets) if context[a:b] == word) for word in ("good", "bad")
+    )
+    logits[good], logits[bad] = 3.0, 2.5
+    plain, preferred = (best_span(context, windows, [logits]) for windows in (first, second))
+    assert context[plain.start : plain.end] == "good" and plain.margin == 6.0
+    assert context[preferred.start : preferred.end] == "bad" and preferred.margin == 5.0
+    assert best_span(context, second, [logits], overlap_in_margin=True).margin > 6.0
 
 
 def test_a_passage_without_tokens_has_no_answer(tokenizer: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_core.data.question_answering import make_windows
-from llm_core.data.shared_words import Marks, shared_words
+from llm_core.data.shared_words import Marks, sentence_overlap, shared_words
 
 
 def shown(text: str, marks: Marks) -> str:
@@ -39,3 +39,32 @@ def test_token_types_tell_them(tokenizer: Any) -> None:
     ]
     assert words == ["bad"], "the one in the passage"
     assert sum(plain.token_type_ids) > 2
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "best"),
+    [
+        ("鲁迅的小说叫什么？", "老舍生于北京。鲁迅的小说是《呐喊》。他在那里教书。", "鲁迅的小说是《呐喊》。"),
+        ("Who wrote Emma?", "Emma is kind. Jane Austen wrote Emma. She died in 1817.", " Jane Austen wrote Emma."),
+        ("WHO RAN?", "one who ran", "one who ran"),
+    ],
+)
+def test_the_sentence_with_most_words_of_the_question(question: str, passage: str, best: str) -> None:
+    shares = sentence_overlap(question, passage)
+    assert len(shares) == len(passage) and 0 <= shares.min() and shares.max() <= 1
+    assert "".join(c for c, share in zip(passage, shares, strict=True) if share == shares.max()) == best
+
+
+def test_rare_words_tell_more_than_frequent_ones() -> None:
+    shares = sentence_overlap("the cat", "the dog. the cow. a cat. the pig.")
+    assert shares[20] > shares[0] == shares[10] > 0, "a cat"
+
+
+@pytest.mark.parametrize(("question", "passage"), [("", "是。"), ("？", "是。"), ("是", ""), ("猫", "狗。")])
+def test_nothing_in_common(question: str, passage: str) -> None:
+    shares = sentence_overlap(question, passage)
+    assert len(shares) == len(passage) and not shares.any()
+
+
+def test_a_sentence_that_has_all_is_one() -> None:
+    assert sentence_overlap("the cat ran", "no. The cat ran home.")[-1] == pytest.approx(1)

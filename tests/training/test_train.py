@@ -95,14 +95,19 @@ def test_a_classifier_ships_and_loads_by_plain_peft(
 def test_a_reader_ships_with_its_threshold(
     marked: bool, reader: Recipe, base_dir: Path, data_dir: Path, tmp_path: Path
 ) -> None:
-    changes = {"mark_shared_words": marked, "foreign_in_validation": 0.5 * marked, "languages": ("zh",)}
+    changes = {
+        "mark_shared_words": marked, "overlap_weight": 9.0 * marked, "overlap_in_margin": marked,
+        "foreign_in_validation": 0.5 * marked,
+        "languages": ("zh",),
+    }  # fmt: skip
     reader = reader.model_copy(update={**changes, "tuning": reader.tuning.model_copy(update={"ship": "adapter"})})
     report = train(
         reader, base_dir=base_dir, data_dir=data_dir, output_dir=tmp_path / "facts", work_dir=tmp_path / "run"
     )
     fitted = json.loads((report.model_dir / "calibration.json").read_text())
     assert isinstance(fitted["no_answer_threshold"], float)
-    assert fitted.get("mark_shared_words", False) == marked and (fitted["rows"] > 16) == marked
+    assert fitted.get("mark_shared_words", False) == marked and fitted.get("overlap_weight", 0) == 9 * marked
+    assert (fitted["rows"] > 16) == marked
     rows = load_rows("facts", "validation", data_dir)
     predictor = open_predictor(report.model_dir, base_dir)
     answers = predictor(rows)

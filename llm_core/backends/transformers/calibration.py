@@ -5,7 +5,8 @@ weights.
 extraction ``no_answer_threshold``, the margin (span score − null score) above which a span is shown, and the logistic
 curve ``answer_is_right`` (``slope``, ``intercept``) over margins; for translators ``low_log_probability``, the mean
 log-probability of a token below which a sentence is outside what the model knows. It also says how the model was asked
-when that was measured: ``stride``; for taggers ``mark_capitals``; for span extraction ``mark_shared_words``.
+when that was measured: ``stride``; for taggers ``mark_capitals``; for span extraction ``mark_shared_words``,
+``overlap_weight`` and ``overlap_in_margin``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ class Calibration:
     """Whether a tagger is told by token types which words have capital letters."""
     mark_shared_words: bool = False
     """Whether span extraction is told by token types which words of the passage the question has."""
+    overlap_weight: float = 0.0
+    """What is added to the logit of a span whose sentence has all of the question's words, to choose one."""
+    overlap_in_margin: bool = False
+    """Whether that tells, too, if a span is to be shown."""
     low_log_probability: float | None = None
     """At most 0; ``None`` for a translator that was not calibrated."""
 
@@ -67,6 +72,8 @@ def read_calibration(directory: Path) -> Calibration:
         stride=_stride(values, directory),
         mark_capitals=values.get("mark_capitals") is True,
         mark_shared_words=values.get("mark_shared_words") is True,
+        overlap_weight=_number(values, "overlap_weight", 0.0, directory),
+        overlap_in_margin=values.get("overlap_in_margin") is True,
         low_log_probability=_number(values, "low_log_probability", 0.0, directory)
         if "low_log_probability" in values
         else None,

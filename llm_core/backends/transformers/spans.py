@@ -23,7 +23,7 @@ from llm_core.data.question_answering import (
     MAX_QUESTION_TOKENS,
     QaWindow,
     answer_positions,
-    best_in_window,
+    best_span,
     make_windows,
     trimmed,
 )
@@ -44,12 +44,23 @@ class SpanModel(Explained):
     def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
         """See `ExtractsSpans.extract`."""
         windows, logits = self._read(questions, contexts, cancel)
-        found: list[list[Span]] = [[] for _ in contexts]
-        for window, window_logits in zip(windows, logits, strict=True):
-            score, start, end = best_in_window(contexts[window.row], window, window_logits)
-            found[window.row].append(Span(start, end, score, float(window_logits[0].sum())))
+        owned: list[list[int]] = [[] for _ in contexts]
+        for number, window in enumerate(windows):
+            owned[window.row].append(number)
+        return [
+            self._best(context, [windows[number] for number in own], [logits[number] for number in own])
+            for context, own in zip(contexts, owned, strict=True)
+        ]
+
+    def _best(self, context: str, windows: Sequence[QaWindow], logits: Sequence[NDArray[np.float32]]) -> Span:
+        """The best of one context's windows, as in training.
+
+        The fitted threshold is part of the null score, so that a span is to be shown when its score is the greater one.
+        """
+        found = best_span(context, windows, logits, overlap_in_margin=self.calibration.overlap_in_margin)
+        null = min(float(own[0].sum()) for own in logits)
         threshold = self.calibration.no_answer_threshold
-        return [_trimmed(_best(spans, threshold), context) for spans, context in zip(found, contexts, strict=True)]
+        return Span(*trimmed(context, found.start, found.end), found.margin + null, null + threshold)
 
     def answer_probability(self, span: Span) -> float:
         """See `ExtractsSpans.answer_probability`."""
@@ -93,8 +104,8 @@ class SpanModel(Explained):
         self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken
     ) -> tuple[list[QaWindow], list[NDArray[np.float32]]]:
         pairs = [{"question": q, "context": c} for q, c in zip(questions, contexts, strict=True)]
-        marked = self.calibration.mark_shared_words
-        windows = make_windows(self._tokenizer, pairs, self.max_tokens, self.stride, marked)
+        marked, weight = self.calibration.mark_shared_words, self.calibration.overlap_weight
+        windows = make_windows(self._tokenizer, pairs, self.max_tokens, self.stride, marked, weight)
         return windows, self.run([self._row(window) for window in windows], cancel)
 
     @property
@@ -105,17 +116,3 @@ class SpanModel(Explained):
 
     def _row(self, window: QaWindow) -> TokenRow:
         return TokenRow(window.input_ids, window.token_type_ids if self._with_types else None)
-
-
-def _best(spans: Sequence[Span], threshold: float) -> Span:
-    """The best of one context's windows; its rival is the window least sure that it holds no answer, as in training.
-
-    The fitted threshold is part of the null score, so that a span is to be shown when its score is the greater one.
-    """
-    best = max(spans, key=lambda span: span.score)
-    return Span(best.start, best.end, best.score, min(span.null_score for span in spans) + threshold)
-
-
-def _trimmed(span: Span, context: str) -> Span:
-    start, end = trimmed(context, span.start, span.end)
-    return Span(start, end, span.score, span.null_score)
