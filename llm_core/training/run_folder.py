@@ -71,13 +71,14 @@ def describe(recipe: Recipe, folder: Path) -> None:
 
 
 def hardware(folder: Path) -> str:
-    """What a run computed on, in words: its accelerator, or its threads.
+    """What a run computed on, in words: its accelerator, or its processes and threads.
 
     Args:
         folder: The run folder; its training may have ended on another machine than this.
     """
     about = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
-    return ", ".join(about["accelerators"]) or f"{about['threads']} CPU threads"
+    together = f"{about['processes']} processes of " if about["processes"] > 1 else ""
+    return ", ".join(about["accelerators"]) or f"{together}{about['threads']} CPU threads"
 
 
 def environment(directory: Path) -> dict[str, Any]:
