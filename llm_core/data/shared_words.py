@@ -51,8 +51,8 @@ def sentence_overlap(question: str, passage: str) -> NDArray[np.float64]:
     of_sentences = [_words_and_pairs(sentence) for sentence in sentences]
     frequency = Counter(word for words in of_sentences for word in words)
     weight = {word: math.log1p(len(sentences) / max(1, frequency[word])) for word in _words_and_pairs(question)}
-    whole = sum(weight.values()) or 1.0
-    shares = [sum(weight[word] for word in words & weight.keys()) / whole for words in of_sentences]
+    whole = math.fsum(weight.values()) or 1.0
+    shares = [math.fsum(weight[word] for word in words & weight.keys()) / whole for words in of_sentences]
     return np.repeat(shares, [len(sentence) for sentence in sentences])
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -68,3 +71,25 @@ def test_nothing_in_common(question: str, passage: str) -> None:
 
 def test_a_sentence_that_has_all_is_one() -> None:
     assert sentence_overlap("the cat ran", "no. The cat ran home.")[-1] == pytest.approx(1)
+
+
+_SHARE = """
+from llm_core.data.shared_words import sentence_overlap
+words = [f"word{number}" for number in range(60)]
+sentences = [", ".join(words[:count]) for count in range(60, 0, -1)]
+print(sentence_overlap(", ".join((*words, "more")), ". ".join(sentences))[0].hex())
+"""
+
+
+def test_a_share_is_the_same_in_every_process() -> None:
+    """Sets have another order in each, and sums another last bit, which decides between equal sentences."""
+    shares = {
+        subprocess.run(
+            [sys.executable, "-c", _SHARE],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for seed in "123456"
+    }
+    assert len(shares) == 1
