@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llm_core.data.loaders import Row
-from llm_core.data.words import Range
+from llm_core.data.words import CHINESE_STOPS, Range
 
-_SENTENCE = re.compile(r"[^。！？；\n]{12,120}(?:[。！？；\n]|$)")
+_SENTENCE = re.compile(rf"[^{CHINESE_STOPS}\n]{{12,120}}(?:[{CHINESE_STOPS}\n]|$)")
 _CLAUSE_END = re.compile(r"[，,：:。；！？\n]")
 _SHORTEST_QUESTION, _LONGEST_QUESTION = 6, 60
 _LEFT_OUT = 0.18

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from llm_core.data.loaders import Row
 from llm_core.data.shared_words import sentence_overlap, shared_words, token_marks
+from llm_core.data.words import CHINESE_STOPS
 from llm_core.errors import InputError
 
 MAX_QUESTION_TOKENS = 64
 """Longer questions are cut; the passage needs the room."""
 MAX_ANSWER_TOKENS = 30
 """Longest answer considered."""
-_SENTENCE_END = re.compile("[。！？；]")
+_SENTENCE_END = re.compile(f"[{CHINESE_STOPS}]")
 _TRIMMED = re.compile(r"[\s。，、；：！？]*(.*?)[\s。，、；：！？]*", re.DOTALL)
 OUTSIDE = (-1, -1)
 """Offset of a token that is not of the passage."""

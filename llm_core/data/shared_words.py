@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_core.data.words import Range, character_ranges, is_chinese
+from llm_core.data.words import CHINESE_STOPS, Range, character_ranges, is_chinese
 
 Marks = NDArray[np.bool_]
-_SENTENCE_END = re.compile(r"[。！？；]|[.!?](?=\s)")
+_SENTENCE_END = re.compile(rf"[{CHINESE_STOPS}]|[.!?](?=\s)")
 
 
 def shared_words(question: str, passage: str) -> Marks:

@@ -15,6 +15,8 @@ Range = tuple[int, int]
 """First character, and the one after the last."""
 
 HAN = r"\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+CHINESE_STOPS = "。！？；"
+"""What ends a Chinese sentence, as a text is read for its answers."""
 _TOKEN = re.compile(rf"(?P<han>[{HAN}]+)|[^\W_{HAN}]+(?:['’\-][^\W_{HAN}]+)*|\S")
 _ADDRESS = rf"(?:https?://|www\.)[^\s{HAN}，。、；：）]*[\w/]|[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+"
 """Of the web, or of mail."""

@@ -195,19 +195,17 @@ class Measure:
         asked = {
             name: getattr(self.recipe, name) for name in ("mark_shared_words", "overlap_weight", "overlap_in_margin")
         }
-        length, stride, with_types = (
-            self.recipe.max_length,
-            self.recipe.stride,
-            not (self.model_dir / ADAPTER).is_file(),
-        )
-        predictor = AnswerPredictor(model, tokenizer, length, stride, with_types, **asked)
+        with_types = not (self.model_dir / ADAPTER).is_file()
+        predictor = AnswerPredictor(model, tokenizer, self.recipe.max_length, self.recipe.stride, with_types, **asked)
         rows = [row for part in validation.values() for row in part]
         spans = dict(zip(map(id, rows), predictor.spans(rows), strict=True))
         known = self._known(validation)
         own_spans = [spans[id(row)] for row in known]
         fitted = answer_calibration(known, own_spans, self.recipe.threshold_loss, self.recipe.language)
         texts = answers(rows, [spans[id(row)] for row in rows], fitted["no_answer_threshold"])
-        settings = {"stride": stride, "max_answer_tokens": MAX_ANSWER_TOKENS, "rows": len(known), **fitted}
+        settings = {
+            "stride": self.recipe.stride, "max_answer_tokens": MAX_ANSWER_TOKENS, "rows": len(known), **fitted
+        }  # fmt: skip
         settings |= {name: value for name, value in asked.items() if value}
         return dict(zip(map(id, rows), texts, strict=True)), settings
 

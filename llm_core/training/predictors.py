@@ -20,6 +20,7 @@ from llm_core.data.crf import NgramCRF
 from llm_core.data.loaders import Row
 from llm_core.data.question_answering import Span, best_span, make_windows, trimmed
 from llm_core.data.tagging import best_tags, in_small_words, model_inputs, tag_windows, word_logits
+from llm_core.data.windows import windows_by_row
 from llm_core.hardware import has_bfloat16
 from llm_core.model.convert.ctranslate2 import SEARCH, mean_log_probability
 from llm_core.model.heads import Model, SequenceClassifier, SpanExtractor, TokenClassifier
@@ -98,7 +99,7 @@ class AnswerPredictor:
                 [found[i] for i in own],
                 overlap_in_margin=self.overlap_in_margin,
             )
-            for row, own in zip(rows, _owned([window.row for window in windows], len(rows)), strict=True)
+            for row, own in zip(rows, windows_by_row(windows, len(rows)), strict=True)
         ]
 
     def __call__(self, rows: Sequence[Row]) -> list[str]:
@@ -127,7 +128,7 @@ class TagPredictor:
         found: dict[int, Array] = {}
         for indices, logits in forward(self.model, self.tokenizer, features, self.batch_size):
             found |= dict(zip(indices, logits, strict=True))
-        owned = _owned([window.row for window in windows], len(rows))
+        owned = windows_by_row(windows, len(rows))
         of_words = [
             word_logits([windows[i] for i in own], [found[i] for i in own], len(row["tokens"]), self.labels)
             for own, row in zip(owned, rows, strict=True)
@@ -206,14 +207,6 @@ def answers(rows: Sequence[Row], spans: Sequence[Span], threshold: float) -> lis
         row["context"][slice(*trimmed(row["context"], span.start, span.end))] if span.margin > threshold else ""
         for row, span in zip(rows, spans, strict=True)
     ]
-
-
-def _owned(owners: Sequence[int], rows: int) -> list[list[int]]:
-    """For each row the indices of its windows."""
-    owned: list[list[int]] = [[] for _ in range(rows)]
-    for index, row in enumerate(owners):
-        owned[row].append(index)
-    return owned
 
 
 def forward(

@@ -27,6 +27,7 @@ from llm_core.data.question_answering import (
     make_windows,
     trimmed,
 )
+from llm_core.data.windows import windows_by_row
 from llm_core.errors import InputError
 from llm_core.types import CancelToken
 
@@ -44,12 +45,9 @@ class SpanModel(Explained):
     def extract(self, questions: Sequence[str], contexts: Sequence[str], cancel: CancelToken) -> list[Span]:
         """See `ExtractsSpans.extract`."""
         windows, logits = self._read(questions, contexts, cancel)
-        owned: list[list[int]] = [[] for _ in contexts]
-        for number, window in enumerate(windows):
-            owned[window.row].append(number)
         return [
             self._best(context, [windows[number] for number in own], [logits[number] for number in own])
-            for context, own in zip(contexts, owned, strict=True)
+            for context, own in zip(contexts, windows_by_row(windows, len(contexts)), strict=True)
         ]
 
     def _best(self, context: str, windows: Sequence[QaWindow], logits: Sequence[NDArray[np.float32]]) -> Span:

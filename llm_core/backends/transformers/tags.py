@@ -35,6 +35,7 @@ from llm_core.data.tagging import (
     unread_logits,
     word_logits,
 )
+from llm_core.data.windows import windows_by_row
 from llm_core.data.words import Range, character_ranges
 from llm_core.errors import InputError
 from llm_core.types import CancelToken
@@ -81,12 +82,9 @@ class TagModel(Explained):
         """Logits of the words of each text, (words, C), calibrated."""
         windows = self._windows(texts, places)
         logits = self.run([self._row(window) for window in windows], cancel)
-        owned: list[list[int]] = [[] for _ in texts]
-        for index, window in enumerate(windows):
-            owned[window.row].append(index)
         found = [
             word_logits([windows[i] for i in own], [logits[i] for i in own], len(words), self.spec.labels)
-            for own, words in zip(owned, places, strict=True)
+            for own, words in zip(windows_by_row(windows, len(texts)), places, strict=True)
         ]
         if self._crf is not None:
             found = self._crf.refined(_sentences(texts, places), found)
