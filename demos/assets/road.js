@@ -64,15 +64,17 @@ function draw() {
   root.append(nav);
 }
 
-// Whoever comes without a text of their own meets an example, already run.
+// Whoever comes without a text of their own meets an example, already run. It is written here, not asked for: what is typed
+// before an answer came would be lost.
 const seen = new IntersectionObserver(([entry]) => {
   if (!entry.isIntersecting) return;
   seen.disconnect();
   const say = strings(props);
-  const empty = !document.querySelector("#under_the_hood textarea")?.value;
-  if (empty && !new URLSearchParams(location.search).has("state")) {
-    document.querySelectorAll("#under_the_hood-examples button")[Number(say.first_example)]?.click();
-  }
+  const field = document.querySelector("#under_the_hood .fields textarea");
+  if (!field || field.value || new URLSearchParams(location.search).has("state")) return;
+  field.value = say.first_example;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  setTimeout(() => document.querySelector("#under_the_hood-run").click(), 60);
 });
 
 draw();

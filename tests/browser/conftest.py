@@ -170,5 +170,17 @@ def visitor(browser: Browser, site: str, locale: str = "en-US", width: int = 128
     assert problems == []
 
 
+def wait_until_answered(page: Page) -> None:
+    """Until nothing that the page has asked is on its way, or ten seconds: now and then Chromium forgets to tell."""
+    quiet = 0
+    for _ in range(100):
+        page.wait_for_timeout(100)
+        last = [request for request in page.requests() if "/queue/" in request.url][-2:]
+        answered = all(request.failure or request.timing["responseEnd"] >= 0 for request in last)
+        quiet = quiet + 1 if answered else 0
+        if quiet == 2:  # a stream begins a moment after the request for it has ended
+            return
+
+
 def _leaves(url: str, site: str) -> bool:
     return not url.startswith((site, "data:", "blob:"))

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import demos
+from demos.under_the_hood import EXAMPLES
 from llm_core.inference.sampling import candidates
-from tests.browser.conftest import visitor
+from tests.browser.conftest import visitor, wait_until_answered
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
@@ -38,8 +39,11 @@ def open_hood(page: Page, *views: str) -> None:
 
 
 def run(page: Page, text: str) -> None:
+    wait_until_answered(page)  # a click before that does nothing
     page.locator("#under_the_hood textarea").first.fill(text)
-    page.locator("#under_the_hood-run").click()
+    with page.expect_request("**/queue/join*"):
+        page.locator("#under_the_hood-run").click()
+    wait_until_answered(page)
     expect(page.locator("#under_the_hood-status")).to_contain_text("✓", timeout=ANSWER_MS)
 
 
@@ -79,6 +83,23 @@ def test_the_next_token_follows_the_sliders_and_the_visitor(stay: Page) -> None:
     expect(stay.locator("#under_the_hood textarea").first).to_have_value("Once upon a time there was a little girl")
     expect(view.locator(".so-far")).to_contain_text("little girl", timeout=ANSWER_MS)
     expect(view.locator(".facts")).to_contain_text("2 / 4,000")  # the sliders stay
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_what_is_typed_while_the_first_example_runs_is_kept(browser: Browser, site: str, locale: str) -> None:
+    with visitor(browser, site, locale) as page:
+        held: list[Route] = []
+        page.route("**/gradio_api/**", lambda route: held.append(route))
+        page.locator("#tab-under_the_hood-button").click()
+        field = page.locator("#under_the_hood .fields textarea")
+        expect(field).to_have_value(re.compile("|".join(map(re.escape, EXAMPLES.values()))))
+        field.press_sequentially(" typed")
+        page.wait_for_timeout(100)  # until Run has been pressed
+        for route in held:
+            route.continue_()
+        page.unroute("**/gradio_api/**")
+        expect(page.locator("#under_the_hood-status")).to_contain_text("✓", timeout=ANSWER_MS)
+        expect(field).to_have_value(re.compile(" typed$"))
 
 
 def test_attention_shows_every_head_and_a_cell_s_weight(stay: Page) -> None:
