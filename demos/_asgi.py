@@ -21,19 +21,22 @@ class WholeAnswer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-async def whole_answer(app: ASGIApp, scope: Scope, receive: Receive) -> WholeAnswer:
-    """What an application answers, once all of it has come."""
+async def whole_answer(app: ASGIApp, scope: Scope, receive: Receive) -> WholeAnswer | None:
+    """What an application answers, once all of it has come; None: the visitor left before, and it stopped half-way."""
     start: Message = {}
     parts: list[bytes] = []
+    more = True
 
     async def hold(message: Message) -> None:
+        nonlocal more
         if message["type"] == "http.response.start":
             start.update(message)
         else:
             parts.append(message.get("body", b""))
+            more = message.get("more_body", False)
 
     await app(scope, receive, hold)
-    return WholeAnswer(start, b"".join(parts))
+    return None if more else WholeAnswer(start, b"".join(parts))
 
 
 def path_of(scope: Scope) -> str:

@@ -49,7 +49,8 @@ class PageHead:
         if path != "/" or scope["method"] != "GET":
             return await self.app(scope, receive, send)
         answer = await whole_answer(self.app, scope, receive)
-        await WholeAnswer(answer.start, self._written(scope, answer)).send(send)
+        if answer is not None:
+            await WholeAnswer(answer.start, self._written(scope, answer)).send(send)
 
     def _written(self, scope: Scope, answer: WholeAnswer) -> bytes:
         """The body as it is sent; adapts the headers."""

@@ -50,12 +50,16 @@ class KeptAnswers:
         answer = None if key is None else self._kept.get(key)
         if answer is None:
             answer = await self._fresh(scope, receive, path)
+            if answer is None:
+                return
             if key is not None and answer.start["status"] == 200:
                 self._keep(key, answer)
         await answer.send(send)
 
-    async def _fresh(self, scope: Scope, receive: Receive, path: str) -> WholeAnswer:
+    async def _fresh(self, scope: Scope, receive: Receive, path: str) -> WholeAnswer | None:
         answer = await whole_answer(self.app, scope, receive)
+        if answer is None:
+            return None
         body, headers = answer.body, MutableHeaders(scope=answer.start)
         if headers.get("content-type", "").startswith(_COMPRESSIBLE) and "content-encoding" not in headers:
             body = await asyncio.to_thread(gzip.compress, body, _GZIP_LEVEL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Mapping
 
 import httpx
@@ -11,8 +12,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from demos import _kept
+from demos._head import PageHead
 from demos._kept import KeptAnswers
 from tests.demos.site import Site
 
@@ -55,6 +58,37 @@ def test_what_is_the_same_for_all_is_made_once(path: str) -> None:
     assert first.headers == second.headers and second.headers["content-encoding"] == "gzip"
     assert "Accept-Encoding" in second.headers["vary"]
     assert ("immutable" in second.headers.get("cache-control", "")) == (path == FILE)
+
+
+@pytest.mark.parametrize("path", ["/", FILE])
+def test_what_a_visitor_did_not_wait_for_is_nobody_s_answer(path: str) -> None:
+    left, told = [True, False], list[Message]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        """Stops after the headers where the visitor has left, as Gradio does."""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        if not left.pop(0):
+            await send({"type": "http.response.body", "body": b"<head>", "more_body": True})
+            await send({"type": "http.response.body", "body": b"</head>"})
+
+    async def gone(message: Message) -> None:
+        told.append(message)
+
+    kept = KeptAnswers(PageHead(app, {"en": ("title", "description")}))
+    accepted = [(b"accept-encoding", b"gzip")]
+    asked = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "server": ("here", 80),
+        "path": path,
+        "query_string": b"",
+    }
+    scope = {**asked, "root_path": "", "headers": accepted}
+    for _ in range(3):
+        asyncio.run(kept(dict(scope), asyncio.Queue[Message]().get, gone))
+    assert [message.get("status") for message in told] == [200, None, 200, None]
+    assert all(b"</head>" in gzip.decompress(message["body"]) for message in told[1::2])
 
 
 @pytest.mark.parametrize(
