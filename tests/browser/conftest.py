@@ -171,7 +171,7 @@ def visitor(browser: Browser, site: str, locale: str = "en-US", width: int = 128
 
 
 def wait_until_answered(page: Page) -> None:
-    """Until nothing that the page has asked is on its way, or ten seconds: now and then Chromium forgets to tell."""
+    """Until nothing that the page has asked is on its way; at most ten seconds, as some ends are never told."""
     quiet = 0
     for _ in range(100):
         page.wait_for_timeout(100)
