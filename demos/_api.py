@@ -18,15 +18,30 @@ from demos._demo import DemoContext
 from demos._handler import client_of
 from demos._stream import View, follow
 from llm_core.errors import LlmCoreError
+from llm_core.selection import AUTO
 from llm_core.session import Task
+from llm_core.tasks.base import Request
 
 Record = dict[str, Any]
 FURTHER = ("explain",)
 """Endpoints of no tab: of the modules of these names with an underscore before."""
 
 
+class _Choice(Request):
+    model: str = AUTO
+
+
+def chosen_model(model: object) -> str:
+    """Catalogue id, or ``"auto"``, of what a client gave; ``None`` means that it left the field out.
+
+    Raises:
+        InputError: It is no text.
+    """
+    return _Choice.parse({} if model is None else {"model": model}).model
+
+
 async def serve(
-    ctx: DemoContext, task: Task[Any, Any], fields: Mapping[str, Any], model: str, request: gr.Request | None
+    ctx: DemoContext, task: Task[Any, Any], fields: Mapping[str, Any], model: object, request: gr.Request | None
 ) -> AsyncGenerator[Record, None]:
     """Run one request of an endpoint.
 
@@ -34,7 +49,7 @@ async def serve(
         ctx: What the page is built with.
         task: What to do.
         fields: The request; ``None`` means that the client left a field out.
-        model: Catalogue id, or ``"auto"``.
+        model: See `chosen_model`.
         request: Who asks.
 
     Yields:
@@ -45,7 +60,8 @@ async def serve(
     """
     try:
         parsed = task.request_type.parse({name: value for name, value in fields.items() if value is not None})
-        run = functools.partial(ctx.engine.run, task, parsed, model_id=model, client=client_of(request))
+        model_id = chosen_model(model)
+        run = functools.partial(ctx.engine.run, task, parsed, model_id=model_id, client=client_of(request))
         async with contextlib.aclosing(follow(run)) as views:
             async for view in views:
                 yield _record(view)

@@ -10,12 +10,13 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from gradio.blocks import Block
+from pydantic import BeforeValidator, Field
 
-from demos._api import Record
+from demos._api import Record, chosen_model
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates, Wiring, cleared, client_of, make_clearer, make_stopper
 from demos._i18n import say
@@ -28,7 +29,9 @@ from demos._stream import View, follow
 from demos._train_view import describe_training, train_view
 from demos._workbench import PRIVATE
 from llm_core.errors import InputError, LlmCoreError
+from llm_core.limits import Text
 from llm_core.selection import AUTO
+from llm_core.tasks.base import Request, tuple_of
 from llm_core.tasks.batch.columns import different, guess_columns, guess_truth
 from llm_core.tasks.batch.kinds import kind_of
 from llm_core.tasks.batch.table import Table, read_table
@@ -43,6 +46,8 @@ from llm_core.training.jobs.job import NAME, TUNINGS
 
 SAMPLES = {language: Path(__file__).with_name("samples") / f"train-{language}.csv" for language in ("en", "zh")}
 FILE_KINDS = [".csv", ".tsv", ".xlsx", ".jsonl"]
+MAX_TEXTS = 200
+"""Which an endpoint labels with the model that it trained."""
 _TASK, _RESUMED = TrainTask(), TrainTask(resumes=True)
 
 
@@ -290,6 +295,10 @@ def _rows_of(table: Table, text: str, label: str) -> tuple[str, str]:
     return _lines(kept), say("train.found", f"{len(kept):,}")
 
 
+class _Unlabelled(Request):
+    texts: Annotated[tuple[Text, ...], BeforeValidator(tuple_of), Field(max_length=MAX_TEXTS)]
+
+
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:
     """See `Demo.endpoint`."""
 
@@ -315,9 +324,11 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
         owner = f"call-{secrets.token_hex(16)}"
         try:
             parsed = TrainRequest.parse({"examples": examples, "tuning": tuning})
-            asked = [ClassifyRequest.parse(_own_request(text)) for text in (texts or [])[:200]]
+            unlabelled = _Unlabelled.parse({"texts": () if texts is None else texts})
+            asked = [ClassifyRequest.parse(_own_request(text)) for text in unlabelled.texts]
+            model_id = chosen_model(model)
             run = functools.partial(
-                ctx.trainings.run, _TASK, parsed, model_id=model, client=client_of(request), owner=owner
+                ctx.trainings.run, _TASK, parsed, model_id=model_id, client=client_of(request), owner=owner
             )
             async with contextlib.aclosing(follow(run)) as views:
                 async for view in views:

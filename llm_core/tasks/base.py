@@ -28,6 +28,16 @@ class Request(BaseModel):
             raise _input_error(error) from None
 
 
+def tuple_of(value: Any) -> Any:
+    """A list as the tuple that strict fields want (JSON has lists only), anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def pairs_of(value: Any) -> Any:
+    """The same for a list of lists."""
+    return tuple(tuple_of(pair) for pair in value) if isinstance(value, list | tuple) else value
+
+
 class Result(BaseModel):
     """Base of the result types."""
 

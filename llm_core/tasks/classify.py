@@ -24,7 +24,7 @@ from llm_core.catalog import Catalog, ModelSpec
 from llm_core.errors import InputError
 from llm_core.limits import MAX_EXAMPLES, MAX_LABELS, Label, Text, check_text
 from llm_core.session import Session, Steps
-from llm_core.tasks.base import Request, Result
+from llm_core.tasks.base import Request, Result, pairs_of, tuple_of
 from llm_core.tasks.few_shot import FewShotClassifier, check_labels, train_few_shot
 from llm_core.tasks.language import check_language, readers
 from llm_core.tasks.sentences import Range, split_windows, units
@@ -43,19 +43,10 @@ MAX_EXAMPLE_CHARS = 2_000
 Probabilities = NDArray[np.floating[Any]]
 
 
-def _tuple(value: Any) -> Any:
-    """JSON has lists only."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _pairs(value: Any) -> Any:
-    return tuple(_tuple(pair) for pair in value) if isinstance(value, list | tuple) else value
-
-
 ExampleText = Annotated[str, Field(max_length=MAX_EXAMPLE_CHARS), AfterValidator(check_text)]
-Labels = Annotated[tuple[Label, ...], BeforeValidator(_tuple), Field(min_length=2, max_length=MAX_LABELS)]
+Labels = Annotated[tuple[Label, ...], BeforeValidator(tuple_of), Field(min_length=2, max_length=MAX_LABELS)]
 Examples = Annotated[
-    tuple[tuple[ExampleText, Label], ...], BeforeValidator(_pairs), Field(min_length=2, max_length=MAX_EXAMPLES)
+    tuple[tuple[ExampleText, Label], ...], BeforeValidator(pairs_of), Field(min_length=2, max_length=MAX_EXAMPLES)
 ]
 
 

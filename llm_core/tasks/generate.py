@@ -20,7 +20,7 @@ from llm_core.errors import InputError
 from llm_core.limits import NewTokens, OptionalText, RepeatPenalty, Seed, Temperature, Text, TopP
 from llm_core.prompt import Prompt
 from llm_core.session import Session, Steps
-from llm_core.tasks.base import Request, Result
+from llm_core.tasks.base import Request, Result, tuple_of
 from llm_core.tasks.decoding import FinishReason, decode
 from llm_core.tasks.json_fields import Fields, json_schema
 from llm_core.tasks.language import check_language, check_writes, is_chinese, readers, writers
@@ -52,11 +52,6 @@ class Message(BaseModel):
     content: Text
 
 
-def _as_tuple(value: Any) -> Any:
-    """JSON has only lists."""
-    return tuple(value) if isinstance(value, list) else value
-
-
 class GenerateRequest(Request):
     """What to write."""
 
@@ -64,7 +59,7 @@ class GenerateRequest(Request):
     """The instruction, or the last message of a conversation."""
     system: OptionalText = ""
     """Instructions to the model; empty means those of the template, or a general one."""
-    history: Annotated[tuple[Message, ...], BeforeValidator(_as_tuple), Field(max_length=MAX_HISTORY_TURNS)] = ()
+    history: Annotated[tuple[Message, ...], BeforeValidator(tuple_of), Field(max_length=MAX_HISTORY_TURNS)] = ()
     """Earlier messages, oldest first."""
     template: (
         Literal["story", "email", "product", "summary", "explanation"]

@@ -14,6 +14,8 @@ from gradio_client.exceptions import AppError
 from llm_core.limits import MAX_UPLOAD_BYTES
 from tests.demos.site import Site
 
+EXAMPLES = [[f"text {number}", "ab"[number % 2]] for number in range(8)]
+
 
 @pytest.fixture(scope="module")
 def client(site: Site) -> Iterator[Client]:
@@ -78,12 +80,21 @@ def test_text_streams_and_ends_in_the_record(client: Client) -> None:
     assert updates[-1]["model"] == "writer"
 
 
+def test_a_model_that_is_null_is_left_out(client: Client) -> None:
+    assert client.predict("positive", None, api_name="/sentiment")["label"] == "positive"
+
+
 @pytest.mark.parametrize(
     ("endpoint", "arguments", "message"),
     [
         ("/sentiment", {"text": " "}, "text: must not be empty"),
         ("/generate", {"prompt": "a", "temperature": 99.0}, "temperature: must be at most 2"),
         ("/generate", {"prompt": "a", "model": "gpt"}, "there is no 'gpt' in the catalogue"),
+        ("/generate", {"prompt": "a", "model": ["gpt"]}, "model: must be a string"),
+        ("/sentiment", {"text": "a", "model": True}, "model: must be a string"),
+        ("/train", {"examples": EXAMPLES, "texts": "ab"}, "texts: must be a list"),
+        ("/train", {"examples": EXAMPLES, "model": ["minilm"]}, "model: must be a string"),
+        ("/train", {"examples": EXAMPLES, "texts": ["a"] * 201}, "texts: must have at most 200 entries"),
         ("/classify", {"text": "a", "label_set": "nothing"}, "label_set"),
         ("/translate", {"text": "a", "alternatives": 9}, "alternatives: must be at most 4"),
         ("/translate", {"text": "a", "format": "html"}, "format"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
 from llm_core.catalog import Catalog, ModelSpec
 from llm_core.errors import InputError
-from llm_core.tasks.base import Request
+from llm_core.tasks.base import Request, pairs_of
 from llm_core.tasks.language import check_language
 from llm_core.training.jobs.examples import check_examples
 from llm_core.training.jobs.job import TuningKind
@@ -16,14 +16,7 @@ from llm_core.training.jobs.job import TuningKind
 DEFAULT_TUNING: TuningKind = "lora"
 
 
-def _pairs(value: Any) -> Any:
-    """JSON has lists only."""
-    if isinstance(value, list | tuple):
-        return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in value)
-    return value
-
-
-Examples = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs), AfterValidator(check_examples)]
+Examples = Annotated[tuple[tuple[str, str], ...], BeforeValidator(pairs_of), AfterValidator(check_examples)]
 
 
 class TrainRequest(Request):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from llm_core.limits import MAX_DOCUMENT_CHARS, MAX_TEXT_CHARS, Alternatives, Count, check_characters
-from llm_core.tasks.base import Request, Result
+from llm_core.tasks.base import Request, Result, tuple_of
 from llm_core.tasks.translate.glossary import GlossaryText
 from llm_core.tasks.translate.languages import AUTO, Code, TargetCode
 
@@ -17,10 +17,6 @@ BEAM = 4
 Format = Literal["auto", "plain", "markdown"]
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 TextToTranslate = Annotated[str, Field(max_length=MAX_TEXT_CHARS), AfterValidator(check_characters)]
 Unit = Annotated[str, AfterValidator(check_characters)]
 
@@ -28,7 +24,7 @@ Unit = Annotated[str, AfterValidator(check_characters)]
 class TranslateRequest(Request):
     """What to translate: one `text`, or the `units` of a file."""
 
-    units: Annotated[tuple[Unit, ...], BeforeValidator(_as_tuple), Field(max_length=MAX_UNITS)] = ()
+    units: Annotated[tuple[Unit, ...], BeforeValidator(tuple_of), Field(max_length=MAX_UNITS)] = ()
     """Texts that belong together, such as the paragraphs of a document; their translations are given one by one."""
     text: TextToTranslate = Field("", validate_default=True)
     source: Code = AUTO
