@@ -7,6 +7,7 @@ an `InputError` on the field ``document``. The module knows nothing of models.
 from __future__ import annotations
 
 import io
+import logging
 import re
 import zipfile
 from collections.abc import Callable
@@ -141,6 +142,7 @@ def _is_simplified_chinese(data: bytes) -> bool:
 def _read_pdf(data: bytes) -> str:
     from pypdf import PdfReader
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it quotes what it cannot read
     try:
         reader = PdfReader(io.BytesIO(data))
         locked = reader.is_encrypted and not reader.decrypt("")

@@ -129,6 +129,12 @@ def test_a_pdf_with_an_empty_password_opens() -> None:
     assert read_document(locked_pdf("", "RC4-128")).text.strip() == "secret"
 
 
+def test_no_log_quotes_a_broken_pdf(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InputError, match="document: has no text"):
+        read_document(pdf("secret").replace(b" >>\nstream\n", b"", 1))
+    assert "secret" not in caplog.text
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"%PDF-1.4\n", b"PK\x03\x04", b"\xff\xfe"]))
 def test_any_bytes_give_text_or_an_input_error(data: bytes, start: bytes) -> None:
