@@ -32,12 +32,17 @@ class _Choice(Request):
 
 
 def chosen_model(model: object) -> str:
-    """Catalogue id, or ``"auto"``, of what a client gave; ``None`` means that it left the field out.
+    """Catalogue id, or ``"auto"``, of what a client gave.
 
     Raises:
         InputError: It is no text.
     """
-    return _Choice.parse({} if model is None else {"model": model}).model
+    return _Choice.parse(given(model=model)).model
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that a client did not leave out, which is what ``None`` means."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 async def serve(
@@ -48,7 +53,7 @@ async def serve(
     Args:
         ctx: What the page is built with.
         task: What to do.
-        fields: The request; ``None`` means that the client left a field out.
+        fields: The request; see `given`.
         model: See `chosen_model`.
         request: Who asks.
 
@@ -59,7 +64,7 @@ async def serve(
         gr.Error: With a message for the caller.
     """
     try:
-        parsed = task.request_type.parse({name: value for name, value in fields.items() if value is not None})
+        parsed = task.request_type.parse(given(**fields))
         model_id = chosen_model(model)
         run = functools.partial(ctx.engine.run, task, parsed, model_id=model_id, client=client_of(request))
         async with contextlib.aclosing(follow(run)) as views:

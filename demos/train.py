@@ -16,7 +16,7 @@ import gradio as gr
 from gradio.blocks import Block
 from pydantic import BeforeValidator, Field
 
-from demos._api import Record, chosen_model
+from demos._api import Record, chosen_model, given
 from demos._demo import Demo, DemoContext
 from demos._handler import Updates, Wiring, cleared, client_of, make_clearer, make_stopper
 from demos._i18n import say
@@ -296,7 +296,7 @@ def _rows_of(table: Table, text: str, label: str) -> tuple[str, str]:
 
 
 class _Unlabelled(Request):
-    texts: Annotated[tuple[Text, ...], BeforeValidator(tuple_of), Field(max_length=MAX_TEXTS)]
+    texts: Annotated[tuple[Text, ...], BeforeValidator(tuple_of), Field(max_length=MAX_TEXTS)] = ()
 
 
 def endpoint(ctx: DemoContext) -> Callable[..., Any]:
@@ -324,7 +324,7 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
         owner = f"call-{secrets.token_hex(16)}"
         try:
             parsed = TrainRequest.parse({"examples": examples, "tuning": tuning})
-            unlabelled = _Unlabelled.parse({"texts": () if texts is None else texts})
+            unlabelled = _Unlabelled.parse(given(texts=texts))
             asked = [ClassifyRequest.parse(_own_request(text)) for text in unlabelled.texts]
             model_id = chosen_model(model)
             run = functools.partial(

@@ -42,7 +42,6 @@ MAX_EXAMPLE_CHARS = 2_000
 
 Probabilities = NDArray[np.floating[Any]]
 
-
 ExampleText = Annotated[str, Field(max_length=MAX_EXAMPLE_CHARS), AfterValidator(check_text)]
 Labels = Annotated[tuple[Label, ...], BeforeValidator(tuple_of), Field(min_length=2, max_length=MAX_LABELS)]
 Examples = Annotated[

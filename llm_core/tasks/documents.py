@@ -29,6 +29,7 @@ _ENCODINGS = ["utf_8", "utf_16", "gb18030", "big5", "shift_jis", "euc_kr", "cp12
 
 _HANGUL_SHARE = 0.9
 """Korean that is taken for Chinese has more of it, Chinese that is taken for Korean about half."""
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it quotes what it cannot read
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,6 @@ def _is_simplified_chinese(data: bytes) -> bool:
 def _read_pdf(data: bytes) -> str:
     from pypdf import PdfReader
 
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it quotes what it cannot read
     try:
         reader = PdfReader(io.BytesIO(data))
         locked = reader.is_encrypted and not reader.decrypt("")

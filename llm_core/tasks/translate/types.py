@@ -16,7 +16,6 @@ BEAM = 4
 
 Format = Literal["auto", "plain", "markdown"]
 
-
 TextToTranslate = Annotated[str, Field(max_length=MAX_TEXT_CHARS), AfterValidator(check_characters)]
 Unit = Annotated[str, AfterValidator(check_characters)]
 
