@@ -60,9 +60,9 @@ def _figures(summary: Summary) -> dict[str, Any]:
     }
 
 
-def main_scores(scores: Mapping[str, Estimate]) -> list[tuple[str, float, float, float]]:
-    """Name, value and interval of the figures that say how good the answers are as a whole."""
-    return [(name, each.value, each.low, each.high) for name, each in scores.items() if name in MAIN_SCORES]
+def main_scores(scores: Mapping[str, Estimate]) -> list[tuple[str, float, tuple[float, float] | None]]:
+    """Name, value and, where the rows can tell it, interval of the figures that say how good the answers are."""
+    return [(name, each.value, each.interval) for name, each in scores.items() if name in MAIN_SCORES]
 
 
 MAIN_SCORES = ("accuracy", "macro_f1", "exact_match", "f1", "bleu", "chrf")

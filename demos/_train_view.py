@@ -55,10 +55,10 @@ def _report(result: TrainResult, report: Report) -> dict[str, Any]:
         for row, earlier in zip(report.predictions, before, strict=True)
     ]
     rows.sort(key=lambda row: (row[1] == row[4], row[1] == row[2]))
-    accuracy, macro_f1 = report.scores["accuracy"], report.scores["macro_f1"]
+    accuracy = report.scores["accuracy"]
     return {
-        "accuracy": [accuracy.value, accuracy.low, accuracy.high],
-        "macro_f1": [macro_f1.value, macro_f1.low, macro_f1.high],
+        "accuracy": [accuracy.value, accuracy.interval],
+        "macro_f1": [report.scores["macro_f1"].value, report.macro_f1_interval],
         "by_label": [_label(figures) for figures in report.by_label],
         "matrix": {"labels": list(report.labels), "counts": report.confusion},
         "mistakes": [list(row) for row in report.mistakes[:MAX_SHOWN]],
@@ -69,5 +69,4 @@ def _report(result: TrainResult, report: Report) -> dict[str, Any]:
 
 
 def _label(figures: LabelFigures) -> list[Any]:
-    interval = [figures.f1.low, figures.f1.high] if figures.intervals else None
-    return [figures.label, figures.rows, figures.precision, figures.recall, figures.f1.value, interval]
+    return [figures.label, figures.rows, figures.precision, figures.recall, figures.f1, figures.f1_interval]

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from llm_core.engine import Engine
 from llm_core.errors import InputError
+from llm_core.evaluation.scores import Score
 from llm_core.session import Task
 from llm_core.tasks.batch.columns import guess_columns
 from llm_core.tasks.batch.export import to_csv
@@ -86,8 +87,8 @@ def write_table(
         result = run(batch, request)
         writer.write(to_csv(result))
         writer.flush()
-    for name, score in summarise(result).scores.items():
-        print(f"{name}: {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]", file=sys.stderr)
+    for name, estimate in summarise(result).scores.items():
+        print(f"{name}: {Score.of(name, estimate, data=source.name)}", file=sys.stderr)
     return result.errors
 
 

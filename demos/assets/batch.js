@@ -55,10 +55,10 @@ function figures(data, say) {
     item.append(make("dt", "", title), shown);
     list.append(item);
   };
-  for (const [metric, value, low, high] of data.scores) {
+  for (const [metric, value, interval] of data.scores) {
     const raw = OUT_OF_100.includes(metric);
     const written = (number) => (raw ? number.toFixed(1) : percent(number, 1));
-    add(say[`metric_${metric}`] || metric, written(value), `${written(low)} – ${written(high)}`);
+    add(say[`metric_${metric}`] || metric, written(value), interval && interval.map(written).join(" – "));
   }
   if (data.confidence !== null) add(say.confidence, percent(data.confidence, 1));
   return list;

@@ -63,8 +63,9 @@ function figures(data, say) {
   };
   const { accuracy, macro_f1: f1, parameters, seconds } = data.report;
   if (data.before) add(say.before, percent(data.before.accuracy), data.before.by_meaning ? say.by_meaning : say.untrained);
-  add(say.after, percent(accuracy[0]), `${say.interval} ${percent(accuracy[1])} – ${percent(accuracy[2])}`, "after");
-  add(say.macro, percent(f1[0]), `${say.interval} ${percent(f1[1])} – ${percent(f1[2])}`);
+  const range = (ends) => (ends ? `${say.interval} ${percent(ends[0])} – ${percent(ends[1])}` : "");
+  add(say.after, percent(accuracy[0]), range(accuracy[1]), "after");
+  add(say.macro, percent(f1[0]), range(f1[1]));
   add(say.trained, `${count(parameters[0])}`, `${say.of} ${count(parameters[1])} · ${seconds} s`);
   return list;
 }

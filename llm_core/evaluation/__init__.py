@@ -10,7 +10,7 @@
     completion      next line and fill in the middle of held-out Python files
     code            pass@k of programs run against tests (llm_core.sandbox)
     calibration     expected calibration error, and what is fitted against it
-    bootstrap       intervals of any figure that is a function of sums over rows; two systems compared
+    bootstrap       intervals of shares and of any figure that is a function of sums over rows; two systems compared
     scores          the file scores.json
 
 The package knows no model, no trainer, no page and no engine: it takes predictions, or callables that make them.

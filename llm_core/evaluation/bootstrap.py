@@ -1,11 +1,13 @@
-"""Confidence intervals by resampling rows (Efron 1979), and two systems compared on the same resamples.
+"""Confidence intervals: of shares by formula (Wilson 1927), of all else by resampling rows (Efron 1979); and two
+systems compared on the same resamples.
 
 Every figure here is a function of sums over rows: accuracy of (right, 1), macro F1 of per-label counts, perplexity of
 (nats, tokens). A row is its vector of addends, its *statistics*; a resample of the rows is a weighted sum of them. Rows
 with the same statistics are drawn together, so that 50,000 right-or-wrong rows cost as much as two.
 
-Intervals are percentile intervals. They say how much the figure would vary over other rows of the same kind; nothing
-about other kinds of text, nor about another training run. With a handful of rows they are too narrow.
+Intervals say how much the figure would vary over other rows of the same kind; nothing about other kinds of text, nor
+about another training run. Resampling gives percentile intervals. With a handful of rows they are too narrow, and where
+all rows are right they have no width, however few the rows: so a share of right rows has Wilson's, which holds there.
 
 Shape legend: N = rows, U = distinct rows, K = addends of a row, R = resamples.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -39,11 +42,16 @@ class Estimate:
     value: float
     low: float
     high: float
-    """`CONFIDENCE` of the resamples lie between `low` and `high`."""
+    """`low` and `high` are the ends of the `CONFIDENCE` interval."""
     rows: int
     """How many rows it was measured on."""
     signature: str = ""
     """How exactly it was computed, where a library writes that down (sacrebleu)."""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; ``None`` where the rows are too much alike to tell them, so that all resamples agree."""
+        return (self.low, self.high) if self.low < self.high else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,25 @@ def interval(statistics: Array, metric: Metric, *, resamples: int = RESAMPLES, s
 
 
 def mean_interval(values: Array, *, resamples: int = RESAMPLES, seed: int = SEED) -> Estimate:
-    """The mean of one figure a row, (N,), and its interval."""
+    """The mean of one figure a row, (N,), and its interval: Wilson's where each row is 0 or 1."""
     column = np.asarray(values, dtype=np.float64)
+    if len(column) and np.isin(column, (0, 1)).all():
+        low, high = wilson(column.sum(), np.array(len(column)))
+        return Estimate(float(column.mean()), float(low), float(high), len(column))
     return interval(np.stack([column, np.ones_like(column)], axis=-1), ratio, resamples=resamples, seed=seed)
+
+
+def wilson(right: Array, total: Array) -> tuple[Array, Array]:
+    """Ends of the score interval of a share (Wilson 1927); nan where there are no rows.
+
+    Args:
+        right: Counts.
+        total: Of how many.
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    centre, spread = right + z * z / 2, z * np.sqrt(divided(right * (total - right), total) + z * z / 4)
+    norm = np.where(total > 0, total + z * z, np.nan)
+    return (centre - spread) / norm, (centre + spread) / norm
 
 
 def ratio(sums: Array) -> Array:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,7 +25,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from llm_core.errors import InputError
-from llm_core.evaluation.bootstrap import CONFIDENCE, divided
+from llm_core.evaluation.bootstrap import divided, wilson
 from llm_core.files import replacing
 
 COVERAGE_FILE = "coverage.json"
@@ -120,19 +119,6 @@ def _means(values: Array, kept: Array) -> tuple[float | None, ...]:
 def thresholds() -> Array:
     """(101,) from 0 to 1."""
     return np.arange(STEPS + 1) / STEPS
-
-
-def wilson(right: Array, total: Array) -> tuple[Array, Array]:
-    """Ends of the score interval of a share (Wilson 1927); nan where there are no rows.
-
-    Args:
-        right: Counts.
-        total: Of how many.
-    """
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    centre, spread = right + z * z / 2, z * np.sqrt(divided(right * (total - right), total) + z * z / 4)
-    norm = np.where(total > 0, total + z * z, np.nan)
-    return (centre - spread) / norm, (centre + spread) / norm
 
 
 def write_coverage(path: Path, model: str, found: Sequence[Coverage], *, keep: bool = False) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llm_core.evaluation.bootstrap import Array, Estimate, Metric, divided, interval
+from llm_core.evaluation.bootstrap import Array, Estimate, Metric, divided, interval, mean_interval
 
 
 def label_scores(predicted: Sequence[str], gold: Sequence[str]) -> dict[str, Estimate]:
@@ -20,8 +20,9 @@ def label_scores(predicted: Sequence[str], gold: Sequence[str]) -> dict[str, Est
     """
     labels = sorted(set(gold))
     statistics = label_statistics(predicted, gold, labels)
-    metrics: dict[str, Metric] = {"accuracy": _accuracy, "macro_f1": _macro_f1, "macro_recall": _macro_recall}
-    scores = {name: interval(statistics, metric) for name, metric in metrics.items()}
+    metrics: dict[str, Metric] = {"macro_f1": _macro_f1, "macro_recall": _macro_recall}
+    scores = {"accuracy": mean_interval(np.asarray(predicted) == np.asarray(gold))}
+    scores |= {name: interval(statistics, metric) for name, metric in metrics.items()}
     for index, label in enumerate(labels):
         scores[f"f1[{label}]"] = interval(statistics[:, [index, index + len(labels), index + 2 * len(labels)]], _f1)
     return scores
@@ -32,11 +33,6 @@ def label_statistics(predicted: Sequence[str], gold: Sequence[str], labels: Sequ
     names = np.asarray(labels)
     given, has = np.asarray(predicted)[:, None] == names, np.asarray(gold)[:, None] == names
     return np.concatenate([given & has, given, has], axis=1).astype(np.float64)
-
-
-def _accuracy(sums: Array) -> Array:
-    right, _, has = np.split(sums, 3, axis=-1)
-    return divided(right.sum(axis=-1), has.sum(axis=-1))
 
 
 def _f1_each(sums: Array) -> Array:

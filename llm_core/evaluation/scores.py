@@ -55,10 +55,10 @@ class Score(BaseModel):
     @classmethod
     def of(cls, metric: str, estimate: Estimate, *, data: str, split: str = "validation", title: str = "") -> Score:
         """A measured figure with its place, rounded to four digits."""
-        value, low, high = (round(x, _DIGITS) for x in (estimate.value, estimate.low, estimate.high))
+        low, high = (round(end, _DIGITS) for end in estimate.interval) if estimate.interval else (None, None)
         return cls(
-            data=data, split=split, title=title, rows=estimate.rows, metric=metric, value=value, low=low, high=high,
-            signature=estimate.signature,
+            data=data, split=split, title=title, rows=estimate.rows, metric=metric,
+            value=round(estimate.value, _DIGITS), low=low, high=high, signature=estimate.signature,
         )  # fmt: skip
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_core.evaluation.coverage import wilson
+from llm_core.evaluation.bootstrap import wilson
 from llm_core.feedback.vote import Vote
 
 ALL = ""

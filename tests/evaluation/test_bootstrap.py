@@ -1,13 +1,13 @@
-"""Intervals against scipy's bootstrap, and by how often they hold the truth."""
+"""Intervals against scipy's, and by how often they hold the truth."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from llm_core.errors import InputError
-from llm_core.evaluation.bootstrap import compare, interval, mean_interval, ratio
+from llm_core.evaluation.bootstrap import Estimate, compare, interval, mean_interval, ratio
 
 
 def test_intervals_are_those_of_scipy() -> None:
@@ -16,6 +16,19 @@ def test_intervals_are_those_of_scipy() -> None:
     theirs = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=2).confidence_interval
     assert ours.value == pytest.approx(values.mean())
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 1), (1, 1), (6, 6), (7, 10), (393, 500), (500, 500)])
+def test_a_share_has_the_score_interval_of_scipy(right: int, total: int) -> None:
+    found = mean_interval(np.arange(total) < right)
+    theirs = binomtest(right, total).proportion_ci(method="wilson")
+    assert found == Estimate(right / total, pytest.approx(theirs.low), pytest.approx(theirs.high), total)
+
+
+def test_resamples_that_all_agree_tell_no_interval() -> None:
+    alike = interval(np.ones((6, 2)), ratio)
+    assert (alike.value, alike.low, alike.high, alike.interval) == (1.0, 1.0, 1.0, None)
+    assert Estimate(0.5, 0.25, 0.75, 4).interval == (0.25, 0.75)
 
 
 def test_a_ratio_is_resampled_as_a_whole() -> None:
@@ -34,7 +47,8 @@ def test_the_interval_holds_the_truth_about_19_times_in_20() -> None:
     random = np.random.default_rng(5)
     held = 0
     for seed in range(400):
-        found = mean_interval((random.random(300) < 0.8).astype(float), resamples=400, seed=seed)
+        right = random.random(300) < 0.8
+        found = interval(np.stack([right, np.ones(300)], axis=1), ratio, resamples=400, seed=seed)
         held += found.low <= 0.8 <= found.high
     assert 0.91 < held / 400 < 0.98
 
@@ -53,7 +67,8 @@ def test_chunks_change_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_many_equal_rows_are_cheap() -> None:
-    found = mean_interval(np.arange(3_000_000) % 4 == 0)
+    right = np.arange(3_000_000) % 4 == 0
+    found = interval(np.stack([right, np.ones_like(right)], axis=1), ratio)
     assert found.value == 0.25 and 0 < found.high - found.low < 0.0012
 
 

@@ -50,7 +50,7 @@ def test_scores_over_problems() -> None:
     problems = [Problem((ADD, wrong), TESTS), Problem((wrong, wrong), TESTS)]
     scores = code_scores(problems, (1, 2), limits=LIMITS)
     assert scores["pass@1"].value == 0.25 and scores["pass@2"].value == 0.5
-    assert (scores["pass@2"].low, scores["pass@2"].high, scores["pass@2"].rows) == (0.0, 1.0, 2)
+    assert 0 < scores["pass@2"].low < 0.5 < scores["pass@2"].high < 1 and scores["pass@2"].rows == 2
 
 
 def test_mistakes_are_named() -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from llm_core.errors import InputError
-from llm_core.evaluation.coverage import STEPS, Coverage, read_coverage, thresholds, wilson, write_coverage
+from llm_core.evaluation.coverage import STEPS, Coverage, read_coverage, thresholds, write_coverage
 from llm_core.evaluation.scores import read_scores
 from llm_core.settings import REPOSITORY_ROOT
 
@@ -28,13 +27,6 @@ def test_counts_are_of_rows_at_least_as_sure() -> None:
     assert shares.shape == (STEPS + 1, 4)
     assert shares[at[0.5], :2] == pytest.approx([0.75, 2 / 3])
     assert shares[at[0.91], 0] == 0 and np.isnan(shares[at[0.91], 1:]).all()
-
-
-@pytest.mark.parametrize(("right", "total"), [(0, 1), (1, 1), (7, 10), (393, 500), (500, 500)])
-def test_the_interval_is_scipys(right: int, total: int) -> None:
-    low, high = wilson(np.array([right]), np.array([total]))
-    theirs = binomtest(right, total).proportion_ci(method="wilson")
-    assert (low[0], high[0]) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
 def test_data_sets_are_written_one_by_one(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from llm_core.evaluation.bootstrap import Estimate
 from llm_core.training.jobs.job import MAX_TOKENS, Job
-from llm_core.training.jobs.report import LabelFigures, Report
+from llm_core.training.jobs.report import Interval, LabelFigures, Report
 
 _TEMPLATE = """\
 ---
@@ -28,7 +27,8 @@ Fine-tuned from `{base}` ({licence}) on {rows} labelled texts of its trainer's o
 - **Training**: {steps:,} steps, {tokens:,} tokens read, {seconds:.0f} s on {threads} CPU threads
 
 ## Scores
-Measured on the shipped files, on the {validation} texts that were kept out of training; 95 % intervals by resampling.
+Measured on the shipped files, on the {validation} texts that were kept out of training; in brackets 95 % intervals,
+where there are texts enough.
 
 | metric | value |
 |---|--:|
@@ -103,8 +103,8 @@ def job_card(job: Job, report: Report) -> str:
         threads=training.threads,
         train=len(division.train),
         validation=len(division.validation),
-        accuracy=_shown(scores["accuracy"]),
-        macro_f1=_shown(scores["macro_f1"]),
+        accuracy=_shown(scores["accuracy"].value, scores["accuracy"].interval),
+        macro_f1=_shown(scores["macro_f1"].value, report.macro_f1_interval),
         by_label="\n".join(_row(figures) for figures in report.by_label),
         use=_USE_ADAPTER.format(base=job.base.name) if adapter else _USE_MODEL,
         recipe=f"`recipe.toml`: batches of {optim.batch_size}, AdamW, peak learning rate {optim.learning_rate:g} "
@@ -114,14 +114,14 @@ def job_card(job: Job, report: Report) -> str:
 
 
 def _row(figures: LabelFigures) -> str:
-    f1 = _shown(figures.f1) if figures.intervals else f"{figures.f1.value:.2f}"
     precision = "–" if figures.precision is None else f"{figures.precision:.2f}"
+    f1 = _shown(figures.f1, figures.f1_interval)
     cells: Sequence[str] = (_code(figures.label), str(figures.rows), precision, f"{figures.recall:.2f}", f1)
     return f"| {' | '.join(cells)} |"
 
 
-def _shown(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+def _shown(value: float, interval: Interval | None) -> str:
+    return f"{value:.2f}" if interval is None else f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def _code(label: str) -> str:

@@ -13,7 +13,8 @@ from llm_core.evaluation.bootstrap import Estimate
 from llm_core.files import write_json
 
 MIN_INTERVAL_ROWS = 8
-"""With fewer rows of a label, an interval of its figures would say more than is known."""
+"""With fewer rows of a label, an interval of its F1 would say more than is known."""
+Interval = tuple[float, float]
 FILE = "result.json"
 
 
@@ -56,9 +57,9 @@ class LabelFigures:
     rows: int
     precision: float | None
     recall: float
-    f1: Estimate
-    intervals: bool
-    """Whether there are rows enough for the interval to mean something."""
+    f1: float
+    f1_interval: Interval | None
+    """``None`` where the rows cannot tell it."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,17 @@ class Report:
                 rows=has[label],
                 precision=right[label] / given[label] if given[label] else None,
                 recall=right[label] / has[label],
-                f1=scores[f"f1[{label}]"],
-                intervals=has[label] >= MIN_INTERVAL_ROWS,
+                f1=scores[f"f1[{label}]"].value,
+                f1_interval=_interval(scores[f"f1[{label}]"], has[label]),
             )
             for label in self.labels
         ]
+
+    @property
+    def macro_f1_interval(self) -> Interval | None:
+        """``None`` where the rows of a label are too few, or too much alike, to tell it."""
+        fewest = min(Counter(row.label for row in self.predictions).values())
+        return _interval(self.scores["macro_f1"], fewest)
 
     @property
     def confusion(self) -> list[list[int]]:
@@ -115,6 +122,10 @@ class Report:
         told = json.loads((folder / FILE).read_text(encoding="utf-8"))
         rows = [Prediction(*row) for row in told["predictions"]]
         return cls(tuple(told["labels"]), rows, Training(**told["training"]))
+
+
+def _interval(f1: Estimate, rows: int) -> Interval | None:
+    return f1.interval if rows >= MIN_INTERVAL_ROWS else None
 
 
 def accuracy(answers: Sequence[str], labels: Sequence[str]) -> float:
