@@ -18,7 +18,7 @@ from typing import Any
 
 from llm_core.tasks.sentences import Range, split_sentences, split_windows, units
 from llm_core.tasks.translate.languages import UNSPACED
-from llm_core.tasks.translate.marks import Mark, find_marks
+from llm_core.tasks.translate.marks import Mark, find_marks, moved
 
 MAX_SENTENCE_UNITS = 1200
 """About 300 tokens; a longer run without a full stop is cut at blanks."""
@@ -256,7 +256,4 @@ def _joined(text: str, marks: Sequence[Mark], start: int) -> tuple[str, tuple[Ma
         places.append(len(said))
     else:
         said = text
-    moved = {id(mark): Mark(places[mark.start - start], places[mark.end - start]) for mark in marks}
-    for mark in marks:
-        moved[id(mark)].partner = moved.get(id(mark.partner))
-    return said.replace(_BREAK, " "), tuple(moved.values())
+    return said.replace(_BREAK, " "), moved(marks, lambda place: places[place - start])

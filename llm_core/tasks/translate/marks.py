@@ -7,7 +7,7 @@ A mark is either single (a URL, ``{name}``, inline code) or one of a pair (``**`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 _SINGLE = {
@@ -64,6 +64,19 @@ class Mark:
     def closes(self) -> bool:
         """Whether it is the second of a pair."""
         return self.partner is not None and self.partner.start < self.start
+
+
+def moved(marks: Sequence[Mark], place: Callable[[int], int]) -> tuple[Mark, ...]:
+    """Copies of marks in another text; a partner that is not among them does not count.
+
+    Args:
+        marks: Of the text before.
+        place: Where a character of it went.
+    """
+    copies = {id(mark): Mark(place(mark.start), place(mark.end)) for mark in marks}
+    for mark in marks:
+        copies[id(mark)].partner = copies.get(id(mark.partner))
+    return tuple(copies.values())
 
 
 def find_marks(text: str, *, markdown: bool) -> list[Mark]:

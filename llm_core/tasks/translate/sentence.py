@@ -1,7 +1,8 @@
 """From sentences to translated sentences: protection, glossary, scores, alternatives, alignment.
 
-A sentence is translated as a whole when all that is protected in it survives, else piece by piece around it; so a
-sentence costs one call of the model, rarely two, and both calls are shared by a batch.
+A sentence is translated as a whole when all that is protected in it survives, else piece by piece around it; a long one
+of which the model is unsure is translated again, clause by clause. So a sentence costs one call of the model, rarely
+two, and the calls are shared by a batch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from llm_core.backends.base import Attention, Hypothesis, Translates
 from llm_core.data.dictionary import wording
 from llm_core.tasks.translate.alignment import word_links
+from llm_core.tasks.translate.clauses import clauses, joined
 from llm_core.tasks.translate.glossary import Glossary, Occurrence, enforce, has_translation, prefer
 from llm_core.tasks.translate.languages import (
     TRADITIONAL,
@@ -89,17 +91,44 @@ class SentenceTranslator:
         pairs = [self._kept(sentence, each) for sentence, each in zip(sentences, protected, strict=True)]
         for language in dict.fromkeys(pair.language for pair in pairs if not pair.kept):
             places = [n for n, pair in enumerate(pairs) if not pair.kept and pair.language == language]
-            chosen = self._choose(
-                [protected[n].plain for n in places], [bool(protected[n].pairs) for n in places], language
-            )
-            failed = []
-            for place, each in zip(places, chosen, strict=True):
-                if (restored := protected[place].restored(each.best)) is None:
-                    failed.append(place)
-                else:
-                    pairs[place] = self._whole(pairs[place], protected[place], each, restored)
-            self._piecewise(failed, pairs, protected, language)
+            found = self._at_once([pairs[n] for n in places], [protected[n] for n in places], language)
+            found = self._by_clauses([sentences[n] for n in places], found, language)
+            for place, pair in zip(places, found, strict=True):
+                pairs[place] = pair
         return [_as_it_stood(pair, sentence) for pair, sentence in zip(pairs, sentences, strict=True)]
+
+    def _at_once(
+        self, pairs: Sequence[SentencePair], protected: Sequence[Protected], language: str
+    ) -> list[SentencePair]:
+        """The pairs with their translations, each sentence translated as a whole if all that is protected survives."""
+        chosen = self._choose([each.plain for each in protected], [bool(each.pairs) for each in protected], language)
+        found, failed = list(pairs), []
+        for place, (own, each) in enumerate(zip(protected, chosen, strict=True)):
+            if (restored := own.restored(each.best)) is None:
+                failed.append(place)
+            else:
+                found[place] = self._whole(pairs[place], own, each, restored)
+        self._piecewise(failed, found, protected, language)
+        return found
+
+    def _by_clauses(
+        self, sentences: Sequence[Sentence], pairs: Sequence[SentencePair], language: str
+    ) -> list[SentencePair]:
+        """The pairs, the long ones of which the model is unsure translated clause by clause."""
+        cut = [clauses(each) if pair.low_confidence else [] for each, pair in zip(sentences, pairs, strict=True)]
+        parts = [part for each in cut for part in each]
+        if not parts:
+            return list(pairs)
+        blank = [SentencePair(source=part.text, target="", start=part.start, language=language) for part in parts]
+        found = iter(self._at_once(blank, [protect(part.text, part.marks) for part in parts], language))
+        return [
+            self._rejoined(pair, [next(found) for _ in each]) if each else pair
+            for pair, each in zip(pairs, cut, strict=True)
+        ]
+
+    def _rejoined(self, pair: SentencePair, parts: Sequence[SentencePair]) -> SentencePair:
+        whole = joined(pair, parts, self._target)
+        return whole.model_copy(update=self._confidence(whole.log_probability or 0.0))
 
     def _kept(self, sentence: Sentence, protected: Protected) -> SentencePair:
         """A pair of which the translation is missing, or that needs none."""
