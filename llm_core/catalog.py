@@ -93,8 +93,8 @@ class Score(_Entry):
     """Upper end."""
 
     def __str__(self) -> str:
-        metric = self.metric.replace("_", " ").replace("f1", "F1")
-        return f"{self.title or self.data}: {metric} {self.value:.3f}"
+        metric = self.metric.replace("_", " ").replace("f1", "F1").replace("bleu", "BLEU").replace("chrf", "chrF")
+        return f"{self.title or self.data}: {metric} {self.value:.{1 if self.value > 1 else 3}f}"
 
 
 class Price(_Entry):

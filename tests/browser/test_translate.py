@@ -178,6 +178,17 @@ def test_a_stronger_link_is_lit_more(echo: Page) -> None:
     expect(target.locator(".linked")).to_have_text(["last", "today"])
 
 
+def test_a_wide_heat_map_scrolls_by_itself(echo: Page) -> None:
+    translate(echo, " ".join(f"word{number}" for number in range(40)))
+    row = rows(echo).first
+    row.locator(".heat summary").click()
+    scroller = row.locator(".heat .scroller")
+    expect(scroller.locator("table")).to_be_visible()
+    assert scroller.evaluate("(box) => box.scrollWidth > box.clientWidth"), "or the map is not wide"
+    list_width = echo.locator("#translate-pairs ol").evaluate("(list) => list.clientWidth")
+    assert all(part["width"] <= list_width for part in (row.bounding_box(), scroller.bounding_box()) if part)
+
+
 def test_an_alternative_takes_the_place_of_its_sentence_in_the_result(echo: Page) -> None:
     translate(echo, "One two.\n\nThree four.")
     expect(result_of(echo)).to_have_value("two. One\n\nfour. Three")
