@@ -4,11 +4,13 @@ const summarised = (id, summary, say) => say[`model_summary.${id}`] ?? summary;
 const limitsOf = (id, limits, say) => say[`model_limits.${id}`] ?? limits;
 const dataName = (name, say) => say[`measured.${name}`] ?? name;
 const termsOf = (terms, say) => say[`terms.${terms}`] ?? terms;
+const SPELT = { f1: "F1", bleu: "BLEU", chrf: "chrF" };
 // Names of labels in brackets stay.
 const metricName = (metric, say) => {
   const [, name, rest] = metric.match(/^([^[]*)(.*)$/);
-  return (say[`metric.${name}`] ?? name.replaceAll("_", " ")) + rest;
+  return (say[`metric.${name}`] ?? name.split("_").map((word) => SPELT[word] ?? word).join(" ")) + rest;
 };
-const scoreLine = ([name, metric, value], say) => `${dataName(name, say)}: ${metricName(metric, say)} ${value.toFixed(3)}`;
+const scoreLine = ([name, metric, value], say) =>
+  `${dataName(name, say)}: ${metricName(metric, say)} ${value.toFixed(value > 1 ? 1 : 3)}`;
 // Why something cannot be had, and what would help.
 const absence = (parts, say) => parts.map(([name, detail]) => (name ? `${say[`absent.${name}`]} ${detail}` : detail).trim()).join(" ");
