@@ -19,6 +19,8 @@ from llm_core.types import RunStats
 
 SHOWN_CHARS = 200
 """Of the fields, and of the answer."""
+SHOWN_GUESSES = 3
+"""Of the next piece."""
 
 
 def history_view() -> gr.HTML:
@@ -68,6 +70,12 @@ def summary(record: Mapping[str, Any]) -> str:
         return f"{record['label']} {score:.0%}"
     if "entities" in record:
         return ", ".join(f"{each['text']} ({each['label']})" for each in record["entities"])
+    if "explained" in record:
+        explained = record["explained"]
+        return f"{explained['text'] or explained['label']} {explained['score']:.0%}"
+    if "hidden" in record:
+        guesses = [hidden["guesses"][0] for hidden in record["hidden"]] or record["next"][:SHOWN_GUESSES]
+        return ", ".join(f"{piece.replace('▁', ' ').strip()} {probability:.0%}" for piece, probability in guesses)
     return str(record.get("text", record.get("answer", "")))
 
 

@@ -32,6 +32,10 @@ PLACE = Place("generate", ("generate", "write"))
         ({"entities": [{"text": "Ada", "label": "PER"}, {"text": "York", "label": "LOC"}]}, "Ada (PER), York (LOC)"),
         ({"answer": "", "start": 0}, ""),
         ({"text": "写"}, "写"),
+        ({"explained": {"label": "ORG", "text": "Statkraft", "score": 0.28}, "words": []}, "Statkraft 28%"),
+        ({"explained": {"label": "Sports", "text": "", "score": 0.9}, "words": []}, "Sports 90%"),
+        ({"hidden": [{"position": 3, "guesses": [["▁sailed", 0.4], ["▁went", 0.2]]}], "next": []}, "sailed 40%"),
+        ({"hidden": [], "next": [[" a", 0.5], [" the", 0.2], [" an", 0.1], [".", 0.1]]}, "a 50%, the 20%, an 10%"),
     ],
 )
 def test_a_record_in_a_line(record: dict[str, Any], line: str) -> None:
