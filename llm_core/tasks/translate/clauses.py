@@ -17,8 +17,9 @@ from llm_core.tasks.translate.marks import Mark, moved
 from llm_core.tasks.translate.types import Alignment, Alternative, SentencePair
 
 _LONG = 220
+"""From this length on a sentence is long."""
 _LEAST = 70
-"""Of a clause: a shorter one says too little by itself."""
+"""Of a clause; a shorter one says too little by itself."""
 _END = re.compile(r"[,;:]\s+|[，；：]\s*")
 _UNSPACED_MARKS = {",": "，", ";": "；", ":": "："}
 _SPACED_MARKS = {wide: mark for mark, wide in _UNSPACED_MARKS.items()}
@@ -74,13 +75,14 @@ def joined(whole: SentencePair, parts: Sequence[SentencePair], target: str) -> S
         text += "" if part is parts[-1] else _mark(part.source[-1], target)
     lengths = [len(part.source) for part in parts]
     score = sum(n * (part.log_probability or 0.0) for n, part in zip(lengths, parts, strict=True)) / sum(lengths)
-    first_other = Alternative(text=whole.target, log_probability=whole.log_probability or 0.0)
+    at_once = Alternative(text=whole.target, log_probability=whole.log_probability or 0.0)
+    others = [each for each in (at_once, *whole.alternatives) if each.text != text]
     return whole.model_copy(
         update={
             "target": text,
             "log_probability": score,
             "glossary": tuple(term for part in parts for term in part.glossary),
-            "alternatives": (first_other, *whole.alternatives)[: len(whole.alternatives)],
+            "alternatives": tuple(others[: len(whole.alternatives)]),
             "alignment": _aligned(parts, starts),
         }
     )

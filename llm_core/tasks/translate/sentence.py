@@ -119,7 +119,7 @@ class SentenceTranslator:
         parts = [part for each in cut for part in each]
         if not parts:
             return list(pairs)
-        blank = [SentencePair(source=part.text, target="", start=part.start, language=language) for part in parts]
+        blank = [SentencePair(source=p.text, target=p.text, start=p.start, language=language) for p in parts]
         found = iter(self._at_once(blank, [protect(part.text, part.marks) for part in parts], language))
         return [
             self._rejoined(pair, [next(found) for _ in each]) if each else pair
@@ -231,6 +231,8 @@ class SentenceTranslator:
         for place in places:
             pieces = list(protected[place].pieces)
             own = [(job, each) for job, each in zip(jobs, chosen, strict=True) if job[0] == place]
+            if not own:  # a clause without words stays as it is
+                continue
             for (_, number, before, _, after), each in own:
                 pieces[number] = before + each.best.text + after
             lengths = [len(job[3]) for job, _ in own]

@@ -75,6 +75,13 @@ def test_the_sentence_as_a_whole_is_the_first_alternative() -> None:
     assert [each.text for each in pair.alternatives] == ["句子太长", "二"]
 
 
+def test_a_clause_without_words_stays_as_it_is() -> None:
+    codes = ", ".join(f"`name_{number}`" for number in range(8))
+    model = ScriptedTranslator(lambda text: "好，" if text.endswith(",") else "没有了。", low=-0.5)
+    (pair,) = translated(model, f"{CLAUSE}, {CLAUSE}, {codes}").sentences
+    assert pair.target == f"好，好，{codes}"
+
+
 def test_words_are_aligned_with_those_of_their_clause() -> None:
     model = ScriptedTranslator(lambda text: "The " + text[4:], low=-0.5)
     source = LONG.replace("the", "The", 1)
