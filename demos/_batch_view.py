@@ -11,7 +11,7 @@ from gradio.i18n import I18nData
 
 from demos._drawn import encoded
 from demos._i18n import t
-from llm_core.evaluation.bootstrap import Estimate
+from llm_core.evaluation.bootstrap import Estimate, Interval
 from llm_core.tasks.batch.export import added_cells
 from llm_core.tasks.batch.kinds import kind_of
 from llm_core.tasks.batch.run import BatchResult, RowOutcome
@@ -60,7 +60,7 @@ def _figures(summary: Summary) -> dict[str, Any]:
     }
 
 
-def main_scores(scores: Mapping[str, Estimate]) -> list[tuple[str, float, tuple[float, float] | None]]:
+def main_scores(scores: Mapping[str, Estimate]) -> list[tuple[str, float, Interval | None]]:
     """Name, value and, where the rows can tell it, interval of the figures that say how good the answers are."""
     return [(name, each.value, each.interval) for name, each in scores.items() if name in MAIN_SCORES]
 

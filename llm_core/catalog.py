@@ -94,7 +94,7 @@ class Score(_Entry):
 
     def __str__(self) -> str:
         metric = self.metric.replace("_", " ").replace("f1", "F1").replace("bleu", "BLEU").replace("chrf", "chrF")
-        return f"{self.title or self.data}: {metric} {self.value:.{1 if self.value > 1 else 3}f}"
+        return f"{self.title or self.data}: {metric} {self.value:.{3 if self.value < 10 else 1}f}"
 
 
 class Price(_Entry):

@@ -28,8 +28,8 @@ function scores(data, say) {
     const line = make("tr");
     const name = make("th", "", dataName(title, say));
     name.scope = "row";
-    const figure = make("td", "", value.toFixed(value < 10 ? 3 : 1));
-    if (low !== null) figure.append(make("small", "", `${low.toFixed(value < 10 ? 3 : 1)} – ${high.toFixed(value < 10 ? 3 : 1)}`));
+    const figure = make("td", "", scoreText(value));
+    if (low !== null) figure.append(make("small", "", `${scoreText(low)} – ${scoreText(high)}`));
     line.append(name, make("td", "", metricName(metric, say)), figure, make("td", "", rows ? `${rows.toLocaleString()} ${say.rows}` : ""));
     body.append(line);
   }

@@ -10,7 +10,7 @@ const metricName = (metric, say) => {
   const [, name, rest] = metric.match(/^([^[]*)(.*)$/);
   return (say[`metric.${name}`] ?? name.split("_").map((word) => SPELT[word] ?? word).join(" ")) + rest;
 };
-const scoreLine = ([name, metric, value], say) =>
-  `${dataName(name, say)}: ${metricName(metric, say)} ${value.toFixed(value > 1 ? 1 : 3)}`;
+const scoreText = (value) => value.toFixed(value < 10 ? 3 : 1);
+const scoreLine = ([name, metric, value], say) => `${dataName(name, say)}: ${metricName(metric, say)} ${scoreText(value)}`;
 // Why something cannot be had, and what would help.
 const absence = (parts, say) => parts.map(([name, detail]) => (name ? `${say[`absent.${name}`]} ${detail}` : detail).trim()).join(" ");

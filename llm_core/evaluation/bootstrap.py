@@ -31,6 +31,7 @@ _CHUNK_BYTES = 64_000_000
 """Bounds the counts (R, U) that are held at once."""
 
 Array = npt.NDArray[Any]
+Interval = tuple[float, float]
 Metric = Callable[[Array], Array]
 """Sums (…, K) to figures (…); nan where a resample does not define the figure."""
 
@@ -49,7 +50,7 @@ class Estimate:
     """How exactly it was computed, where a library writes that down (sacrebleu)."""
 
     @property
-    def interval(self) -> tuple[float, float] | None:
+    def interval(self) -> Interval | None:
         """Both ends; ``None`` where the rows are too much alike to tell them, so that all resamples agree."""
         return (self.low, self.high) if self.low < self.high else None
 

@@ -7,6 +7,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from llm_core.errors import InputError
 from llm_core.evaluation.code import Problem, code_scores, pass_at_k, passes
@@ -50,7 +51,8 @@ def test_scores_over_problems() -> None:
     problems = [Problem((ADD, wrong), TESTS), Problem((wrong, wrong), TESTS)]
     scores = code_scores(problems, (1, 2), limits=LIMITS)
     assert scores["pass@1"].value == 0.25 and scores["pass@2"].value == 0.5
-    assert 0 < scores["pass@2"].low < 0.5 < scores["pass@2"].high < 1 and scores["pass@2"].rows == 2
+    low, high = binomtest(1, 2).proportion_ci(method="wilson")
+    assert (scores["pass@2"].low, scores["pass@2"].high, scores["pass@2"].rows) == pytest.approx((low, high, 2))
 
 
 def test_mistakes_are_named() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import fmean
 
 from llm_core.tasks.sentences import units
 from llm_core.tasks.translate.languages import UNSPACED
@@ -74,7 +75,7 @@ def joined(whole: SentencePair, parts: Sequence[SentencePair], target: str) -> S
         text += body[:1].lower() + body[1:] if text and first in _STARTS else body
         text += "" if part is parts[-1] else _mark(part.source[-1], target)
     lengths = [len(part.source) for part in parts]
-    score = sum(n * (part.log_probability or 0.0) for n, part in zip(lengths, parts, strict=True)) / sum(lengths)
+    score = fmean((part.log_probability or 0.0 for part in parts), weights=lengths)
     at_once = Alternative(text=whole.target, log_probability=whole.log_probability or 0.0)
     others = [each for each in (at_once, *whole.alternatives) if each.text != text]
     return whole.model_copy(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from llm_core.backends.base import Attention, Hypothesis, Translates
 from llm_core.data.dictionary import wording
@@ -117,8 +118,6 @@ class SentenceTranslator:
         """The pairs, the long ones of which the model is unsure translated clause by clause."""
         cut = [clauses(each) if pair.low_confidence else [] for each, pair in zip(sentences, pairs, strict=True)]
         parts = [part for each in cut for part in each]
-        if not parts:
-            return list(pairs)
         blank = [SentencePair(source=p.text, target=p.text, start=p.start, language=language) for p in parts]
         found = iter(self._at_once(blank, [protect(part.text, part.marks) for part in parts], language))
         return [
@@ -236,7 +235,7 @@ class SentenceTranslator:
             for (_, number, before, _, after), each in own:
                 pieces[number] = before + each.best.text + after
             lengths = [len(job[3]) for job, _ in own]
-            score = sum(n * each.best.log_probability for n, (_, each) in zip(lengths, own, strict=True)) / sum(lengths)
+            score = fmean((each.best.log_probability for _, each in own), weights=lengths)
             terms = tuple(term for _, each in own for term in each.terms)
             update = {"target": "".join(pieces), "glossary": terms, **self._confidence(score)}
             pairs[place] = pairs[place].model_copy(update=update)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from llm_core.evaluation.bootstrap import Interval
 from llm_core.training.jobs.job import MAX_TOKENS, Job
-from llm_core.training.jobs.report import Interval, LabelFigures, Report
+from llm_core.training.jobs.report import LabelFigures, Report
 
 _TEMPLATE = """\
 ---

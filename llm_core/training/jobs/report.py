@@ -6,15 +6,15 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from llm_core.evaluation.bootstrap import Estimate
+from llm_core.evaluation.bootstrap import Estimate, Interval
 from llm_core.files import write_json
 
 MIN_INTERVAL_ROWS = 8
 """With fewer rows of a label, an interval of its F1 would say more than is known."""
-Interval = tuple[float, float]
 FILE = "result.json"
 
 
@@ -70,7 +70,7 @@ class Report:
     predictions: Sequence[Prediction]
     training: Training
 
-    @property
+    @cached_property
     def scores(self) -> dict[str, Estimate]:
         """``accuracy``, ``macro_f1``, ``macro_recall`` and ``f1[label]``."""
         from llm_core.evaluation.labels import label_scores
