@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from llm_core.session import Task
 LINES_AT_ONCE = 4
 """Requests on their way; the instance lets a client have no more than a few waiting (`max_waiting_per_client`)."""
 ATTEMPTS = 4
-"""At a line, while the instance cannot be reached."""
+"""At a line, while its answer is lost on the way or the instance cannot be reached."""
 FIRST_WAIT_SECONDS = 0.5
 
 
@@ -82,7 +82,8 @@ class _Asker:
             return failed(number, error)
 
     def _asked(self, values: Record) -> Record:
-        lost = (httpx.TransportError, ConnectionError)
+        # Cancelled: gradio_client's stream of answers, which all requests share, ended as this one was sent.
+        lost = (httpx.TransportError, ConnectionError, CancelledError)
         again = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_exponential(FIRST_WAIT_SECONDS, max=8),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import CancelledError
 from pathlib import Path
 
+import httpx
 import pytest
+from gradio_client import Client
 
 from llm_core import at_endpoint
 from llm_core.at_endpoint import run_jsonl_at
@@ -28,6 +31,24 @@ def test_lines_come_out_as_here(site: Site, tmp_path: Path) -> None:
     failures = run_jsonl(site.engine, task, "auto", source, here)
     assert run_jsonl_at(site.address, task, "auto", source, there) == failures == 7
     assert _records(there) == _records(here)
+
+
+def test_a_line_whose_answer_was_lost_is_asked_again(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_endpoint, "FIRST_WAIT_SECONDS", 0.0)
+    predict, losses = Client.predict, [CancelledError(), httpx.ReadError("reset")]
+
+    def losing(client: Client, *args: object, **fields: object) -> object:
+        if losses:
+            raise losses.pop()
+        return predict(client, *args, **fields)
+
+    monkeypatch.setattr(Client, "predict", losing)
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"text": "positive"}\n', encoding="utf-8")
+    assert run_jsonl_at(site.address, find_task("sentiment"), "auto", source, target) == 0
+    assert not losses and _records(target)[0]["label"] == "positive"
 
 
 def test_writers_give_their_last_word_and_unknown_fields_and_models_are_told(site: Site, tmp_path: Path) -> None:
