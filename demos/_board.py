@@ -19,23 +19,26 @@ if TYPE_CHECKING:
 
 
 def board_view(elem_id: str) -> gr.HTML:
-    """The component; its value is what `describe_boards` gives, with ``chosen`` once a model was clicked."""
+    """The component; its value is what `describe_boards` gives. ``board-root`` has the model that was clicked."""
     return drawn_view("board", elem_id)
 
 
 def describe_boards(ctx: DemoContext) -> str:
     """Value of the view; may ask the network for a moment."""
-    from llm_core.leaderboard import leaderboards  # reads recipes: not for building the page
-
     specs = list(ctx.catalog.values())
     absent = unavailable(ctx, specs)
-    boards = leaderboards(ctx.catalog, ctx.settings.models_dir)
     return encoded(
         {
-            "tasks": [[task, [_board(board) for board in found]] for task, found in boards.items()],
+            "tasks": [[task, [_board(board) for board in found]] for task, found in _leaderboards(ctx).items()],
             "models": {spec.id: _model(ctx, spec, absent.get(spec.id)) for spec in specs},
         }
     )
+
+
+def first_shown(ctx: DemoContext) -> ModelSpec:
+    """The model at the top of the board that the view shows when it is opened."""
+    boards = next(iter(_leaderboards(ctx).values()))
+    return boards[0].placings[0].spec
 
 
 def speed_of(ctx: DemoContext, spec: ModelSpec) -> list[Any] | bool | None:
@@ -50,6 +53,12 @@ def speed_of(ctx: DemoContext, spec: ModelSpec) -> list[Any] | bool | None:
 def figure(score: Score) -> list[Any]:
     """``[value, low, high, rows]``."""
     return [score.value, score.low, score.high, score.rows]
+
+
+def _leaderboards(ctx: DemoContext) -> dict[str, tuple[Board, ...]]:
+    from llm_core.leaderboard import leaderboards  # reads recipes: not for building the page
+
+    return leaderboards(ctx.catalog, ctx.settings.models_dir)
 
 
 def _board(board: Board) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record
-from demos._board import board_view, describe_boards
+from demos._board import board_view, describe_boards, first_shown
 from demos._card import card_text, card_view, describe_card
 from demos._demo import Demo, DemoContext
 from demos._models import menu_choices, unavailable
@@ -19,6 +19,8 @@ from llm_core.errors import LlmCoreError
 
 REFRESH_SECONDS = 3.0
 """How often the page asks for speeds, while some are still being measured."""
+CHOSEN = "() => document.querySelector('#models-board .board-root').dataset.chosen"
+"""The model that was clicked on the board."""
 
 
 def build(ctx: DemoContext) -> None:
@@ -40,7 +42,9 @@ def build(ctx: DemoContext) -> None:
         return describe_card(ctx, spec), gr.update(visible=bool(written)), written
 
     def opened() -> tuple[Any, ...]:
-        return describe_boards(ctx), gr.update(choices=menu_choices(specs, unavailable(ctx, specs))[1:])
+        first = first_shown(ctx).id
+        choices = menu_choices(specs, unavailable(ctx, specs))[1:]
+        return describe_boards(ctx), gr.update(choices=choices, value=first), *chosen(first)
 
     def refreshed(model_id: str, awaited_before: frozenset[str]) -> tuple[Any, ...]:
         awaited = ctx.speeds.awaited() if ctx.speeds else frozenset()
@@ -48,10 +52,9 @@ def build(ctx: DemoContext) -> None:
             return (gr.skip(),) * 4
         return describe_boards(ctx), describe_card(ctx, ctx.catalog[model_id]), gr.Timer(active=bool(awaited)), awaited
 
-    ctx.on_load.append(((board, menu), opened))
-    ctx.on_load.append(((card, whole, text), lambda: chosen(specs[0].id)))
+    ctx.on_load.append(((board, menu, card, whole, text), opened))
     refresh.tick(refreshed, [menu, known], [board, card, refresh, known], queue=False, **PRIVATE)
-    board.input(None, board, menu, js="(value) => JSON.parse(value).chosen", **PRIVATE)
+    board.input(None, None, menu, js=CHOSEN, **PRIVATE)
     menu.change(chosen, menu, [card, whole, text], queue=False, **PRIVATE)
 
 

@@ -6,7 +6,7 @@ const state = { task: "", place: {}, language: ALL, tier: ALL, sort: "score" };
 let [data, say] = [null, null];
 
 const percentages = (metric) => /^(accuracy|exact_match|macro_|f1|precision|recall)/.test(metric);
-const shown = (metric, value) => (percentages(metric) ? `${(100 * value).toFixed(1)}%` : value.toFixed(value < 10 ? 2 : 1));
+const shown = (metric, value) => (percentages(metric) ? `${(100 * value).toFixed(1)}%` : scoreText(value));
 const readable = (metric) => metricName(metric, say);
 const taskName = (task) => say[`task_${task}`] || task;
 
@@ -82,7 +82,7 @@ function nameCell(id, model, rank) {
   const cell = make("th", "name");
   cell.scope = "row";
   const open = button("open", titled(id, model.title, say), null, () => {
-    props.value = JSON.stringify({ ...data, chosen: id });
+    root.dataset.chosen = id; // not in the value, which the server writes anew while speeds are measured
     trigger("input");
     document.getElementById("models-chosen")?.scrollIntoView({ behavior: "smooth", block: "start" });
   });

@@ -66,6 +66,7 @@ def test_the_command_behind_a_figure_and_how_to_get_one(visit: Page) -> None:
 
 def test_a_click_on_a_model_shows_its_card(stay: Page) -> None:
     board, card = open_models(stay), stay.locator("#models-card")
+    expect(card.locator("h3")).to_have_text("News topics (AG News)")
     board.get_by_role("button", name="Chinese verse").click()
     board.locator(".open").first.click()
     expect(card.locator("h3")).to_have_text("Classical poems, Chinese")
