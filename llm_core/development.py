@@ -82,15 +82,26 @@ def train_recipe(
 
 
 def _base_directory(base: str, settings: Settings) -> Path:
-    """Where a recipe's base is: a directory, an earlier model under ``models/``, or a catalogue entry from the Hub."""
+    """Where a recipe's base is: a directory, an earlier model under ``models/``, or a catalogue entry from the Hub.
+
+    One that is there as a GGUF file is unpacked in the cache, once.
+    """
     for place in (Path(base), settings.models_dir / base.removeprefix("models/")):
         if (place / "config.json").is_file():
             return place
     catalog = load_catalog()
     for spec in catalog.values():
         if spec.hub is not None and spec.hub.repo == base:
-            return WeightStore(settings, catalog).files(spec).directory
+            directory = WeightStore(settings, catalog).files(spec).directory
+            return _unpacked(directory, spec, settings) if spec.backend == "llama_cpp" else directory
     raise InputError("base", "must be a directory with a config.json, or come from a catalogue entry", base)
+
+
+def _unpacked(directory: Path, spec: ModelSpec, settings: Settings) -> Path:
+    from llm_core.model.convert.gguf_checkpoint import checkpoint_of
+
+    [file] = directory.glob("*.gguf")
+    return checkpoint_of(file, settings.cache_dir / "checkpoints" / f"{spec.id}-{spec.files[0].sha256[:12]}")
 
 
 def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score]:

