@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gradio as gr
 
@@ -17,28 +17,31 @@ from llm_core.weights import Availability
 if TYPE_CHECKING:
     from llm_core.leaderboard import Board
 
+Boards: TypeAlias = "Mapping[str, Sequence[Board]]"
+
 
 def board_view(elem_id: str) -> gr.HTML:
     """The component; its value is what `describe_boards` gives. ``board-root`` has the model that was clicked."""
     return drawn_view("board", elem_id)
 
 
-def describe_boards(ctx: DemoContext) -> str:
+def boards_of(ctx: DemoContext) -> Boards:
+    """What the view shows, by task; that of the first task is shown when the page is opened."""
+    from llm_core.leaderboard import leaderboards  # reads recipes: not for building the page
+
+    return leaderboards(ctx.catalog, ctx.settings.models_dir)
+
+
+def describe_boards(ctx: DemoContext, boards: Boards) -> str:
     """Value of the view; may ask the network for a moment."""
     specs = list(ctx.catalog.values())
     absent = unavailable(ctx, specs)
     return encoded(
         {
-            "tasks": [[task, [_board(board) for board in found]] for task, found in _leaderboards(ctx).items()],
+            "tasks": [[task, [_board(board) for board in found]] for task, found in boards.items()],
             "models": {spec.id: _model(ctx, spec, absent.get(spec.id)) for spec in specs},
         }
     )
-
-
-def first_shown(ctx: DemoContext) -> ModelSpec:
-    """The model at the top of the board that the view shows when it is opened."""
-    boards = next(iter(_leaderboards(ctx).values()))
-    return boards[0].placings[0].spec
 
 
 def speed_of(ctx: DemoContext, spec: ModelSpec) -> list[Any] | bool | None:
@@ -53,12 +56,6 @@ def speed_of(ctx: DemoContext, spec: ModelSpec) -> list[Any] | bool | None:
 def figure(score: Score) -> list[Any]:
     """``[value, low, high, rows]``."""
     return [score.value, score.low, score.high, score.rows]
-
-
-def _leaderboards(ctx: DemoContext) -> dict[str, tuple[Board, ...]]:
-    from llm_core.leaderboard import leaderboards  # reads recipes: not for building the page
-
-    return leaderboards(ctx.catalog, ctx.settings.models_dir)
 
 
 def _board(board: Board) -> dict[str, Any]:

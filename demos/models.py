@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demos._api import Record
-from demos._board import board_view, describe_boards, first_shown
+from demos._board import board_view, boards_of, describe_boards
 from demos._card import card_text, card_view, describe_card
 from demos._demo import Demo, DemoContext
 from demos._models import menu_choices, unavailable
@@ -42,20 +42,23 @@ def build(ctx: DemoContext) -> None:
         return describe_card(ctx, spec), gr.update(visible=bool(written)), written
 
     def opened() -> tuple[Any, ...]:
-        first = first_shown(ctx).id
+        boards = boards_of(ctx)
+        first = next(iter(boards.values()))[0].placings[0].spec.id
         choices = menu_choices(specs, unavailable(ctx, specs))[1:]
-        return describe_boards(ctx), gr.update(choices=choices, value=first), *chosen(first)
+        return describe_boards(ctx, boards), gr.update(choices=choices, value=first), *chosen(first)
 
     def refreshed(model_id: str, awaited_before: frozenset[str]) -> tuple[Any, ...]:
         awaited = ctx.speeds.awaited() if ctx.speeds else frozenset()
         if awaited and awaited == awaited_before:
             return (gr.skip(),) * 4
-        return describe_boards(ctx), describe_card(ctx, ctx.catalog[model_id]), gr.Timer(active=bool(awaited)), awaited
+        shown = describe_boards(ctx, boards_of(ctx)), describe_card(ctx, ctx.catalog[model_id])
+        return *shown, gr.Timer(active=bool(awaited)), awaited
 
     ctx.on_load.append(((board, menu, card, whole, text), opened))
     refresh.tick(refreshed, [menu, known], [board, card, refresh, known], queue=False, **PRIVATE)
-    board.input(None, None, menu, js=CHOSEN, **PRIVATE)
-    menu.change(chosen, menu, [card, whole, text], queue=False, **PRIVATE)
+    clicked = board.input(None, None, menu, js=CHOSEN, **PRIVATE)
+    for event in (menu.input, clicked.then):  # not `change`: on opening, the card comes with the menu's value
+        event(chosen, menu, [card, whole, text], queue=False, **PRIVATE)
 
 
 def record(ctx: DemoContext, spec: ModelSpec) -> Record:

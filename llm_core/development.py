@@ -100,8 +100,8 @@ def _base_directory(base: str, settings: Settings) -> Path:
 def _unpacked(directory: Path, spec: ModelSpec, settings: Settings) -> Path:
     from llm_core.model.convert.gguf_checkpoint import checkpoint_of
 
-    [file] = directory.glob("*.gguf")
-    return checkpoint_of(file, settings.cache_dir / "checkpoints" / f"{spec.id}-{spec.files[0].sha256[:12]}")
+    [file] = (each for each in spec.files if each.name.endswith(".gguf"))
+    return checkpoint_of(directory / file.name, settings.cache_dir / "checkpoints" / f"{spec.id}-{file.sha256[:12]}")
 
 
 def evaluate_model(model_id: str, wanted: Rows, settings: Settings) -> list[Score]:

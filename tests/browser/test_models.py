@@ -79,6 +79,9 @@ def test_a_click_on_a_model_shows_its_card(stay: Page) -> None:
     expect(card.locator("a")).to_have_attribute("href", re.compile("^https://huggingface.co/"))
     expect(card.locator(".reason")).to_contain_text("Not downloaded yet")
     expect(stay.locator("#models-text")).to_be_hidden()
+    stay.locator("#models-chosen input").click()
+    stay.get_by_role("option", name="Classical poems, Chinese").click()
+    expect(card.locator("h3")).to_have_text("Classical poems, Chinese")
 
 
 def test_speeds_come_while_nobody_asks_for_answers(stay: Page) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from demos._board import describe_boards
+from demos._board import boards_of, describe_boards
 from demos._card import POINTS, card_text, describe_card, limits_in
 from demos._demo import DemoContext
 from demos._i18n import strings
@@ -35,7 +35,7 @@ def shipped() -> Iterator[DemoContext]:
 
 
 def test_boards_hold_figures_costs_and_reasons(shipped: DemoContext) -> None:
-    told = json.loads(describe_boards(shipped))
+    told = json.loads(describe_boards(shipped, boards_of(shipped)))
     boards = dict(told["tasks"])
     news = boards["classify"][0]
     assert (news["metric"], news["lower"]) == ("accuracy", False)
@@ -55,7 +55,7 @@ def test_speeds_appear_once_they_are_measured(monkeypatch: pytest.MonkeyPatch) -
         ctx = DemoContext(engine, speeds)
 
         def told() -> Any:
-            return json.loads(describe_boards(ctx))["models"]["feelings"]["speed"]
+            return json.loads(describe_boards(ctx, boards_of(ctx)))["models"]["feelings"]["speed"]
 
         assert told() is None
         monkeypatch.setattr(speeds, "awaited", lambda: frozenset({"feelings"}))

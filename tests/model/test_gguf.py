@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from transformers import AutoTokenizer
 from llm_core.backends.llama_endpoint import LlamaEndpoint
 from llm_core.errors import InputError, WeightsError
 from llm_core.model.config import ModelConfig, preset
-from llm_core.model.convert import gguf, hub, peft
+from llm_core.model.convert import gguf, gguf_checkpoint, hub, peft
 from llm_core.model.convert.gguf_checkpoint import checkpoint_of
 from llm_core.model.convert.peft import merge
 from llm_core.model.heads import CausalLM
@@ -284,7 +286,23 @@ def test_a_file_that_is_none_leaves_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(40))
     with pytest.raises(WeightsError, match=r"broken.gguf: cannot be read for training"):
         checkpoint_of(tmp_path / "broken.gguf", tmp_path / "cache" / "broken")
-    assert not list((tmp_path / "cache").iterdir())
+    assert [left.name for left in (tmp_path / "cache").iterdir()] == ["broken.lock"]
+
+
+def test_processes_that_train_together_unpack_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[Path] = []
+
+    def slowly(_: Path, directory: Path) -> None:
+        unpacked.append(directory)
+        time.sleep(0.2)
+        directory.mkdir()
+        (directory / "config.json").touch()
+
+    monkeypatch.setattr(gguf_checkpoint, "_unpack", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        made = set(pool.map(lambda _: checkpoint_of(tmp_path / "a.gguf", tmp_path / "cache" / "a"), range(3)))
+    [directory] = made
+    assert len(unpacked) == 1 and [file.name for file in directory.iterdir()] == ["config.json"]
 
 
 def adapted(model: CausalLM, rank: int = 4, alpha: float = 12.0) -> CausalLM:

@@ -8,12 +8,12 @@ what llama.cpp computes with.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from llm_core.errors import WeightsError
 
@@ -24,13 +24,13 @@ def checkpoint_of(file: Path, directory: Path) -> Path:
     Raises:
         WeightsError: transformers cannot read the file.
     """
-    if directory.is_dir():
-        return directory
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
-        draft = Path(scratch) / directory.name
-        _unpack(file, draft)
-        shutil.move(draft, directory)
+    with FileLock(f"{directory}.lock"):  # of several processes that train together, one unpacks
+        if not directory.is_dir():
+            with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
+                draft = Path(scratch) / directory.name
+                _unpack(file, draft)
+                draft.rename(directory)
     return directory
 
 
