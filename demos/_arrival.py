@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from demos._demo import DemoContext
+from demos._demo import DemoContext, LoadUpdate
 from demos._i18n import say
 from demos._workbench import PRIVATE
 from llm_core.operations.warm_up import WarmUp
@@ -22,7 +22,7 @@ def arrival_view(ctx: DemoContext, warm_up: WarmUp) -> None:
     def told() -> tuple[Any, Any]:
         return _line(warm_up), gr.Timer(active=not warm_up.complete)
 
-    ctx.on_load.append(((line, timer), told))
+    ctx.on_load.append(LoadUpdate((line, timer), told))
     timer.tick(told, None, [line, timer], queue=False, **PRIVATE)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from demos._demo import DemoContext
+from demos._demo import DemoContext, LoadUpdate
 from demos._drawn import drawn_view, encoded
 from demos._handler import Updates, Wiring, started
 from demos._messages import reason
@@ -110,8 +110,8 @@ class ComparePanel:
             self._connect_ladder(ladder)
         for chooser in self.bench.choosers:
             chooser.change(self._refresh, list(self.bench.choosers), self._refreshed, queue=False, **PRIVATE)
-        chosen = [chooser.value for chooser in self.bench.choosers]
-        self.bench.ctx.on_load.append((tuple(self._refreshed), lambda: self._refresh(*chosen)))
+        on_load = LoadUpdate(tuple(self._refreshed), self._refresh, tuple(self.bench.choosers))
+        self.bench.ctx.on_load.append(on_load)
 
     def _connect_ladder(self, ladder: gr.Button) -> None:
         press_run = f"() => setTimeout(() => document.querySelector('#{self.bench.name}-compare-run').click(), 60)"

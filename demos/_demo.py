@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.blocks import Block
@@ -29,8 +29,15 @@ from llm_core.settings import Settings
 from llm_core.speed import Speedometer
 from llm_core.tasks.train.run import OWN_PREFIX, OWN_TITLE, Trainings
 
-LoadUpdate = tuple[tuple[Block, ...], Callable[[], tuple[Any, ...]]]
-"""Components and the function that gives their new values."""
+
+class LoadUpdate(NamedTuple):
+    """What is brought up to date whenever a visitor opens the page."""
+
+    outputs: tuple[Block, ...]
+    values: Callable[..., tuple[Any, ...]]
+    """Gives their new values."""
+    inputs: tuple[Block, ...] = ()
+    """Fields whose values it takes: what they hold once the page has filled them again, which may not be on offer."""
 
 
 @dataclass(frozen=True)

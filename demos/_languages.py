@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 from gradio.i18n import I18nData
 
-from demos._demo import DemoContext
+from demos._demo import DemoContext, LoadUpdate
 from demos._i18n import t
 from demos._models import is_ready
 from demos._workbench import PRIVATE, Workbench
@@ -98,10 +98,10 @@ def follow_model(bench: Workbench, menus: LanguageMenus) -> None:
     def moved(keep: str) -> Callable[[str, str, str], tuple[str, str]]:
         return lambda model_id, source, target: fitted(pairs_of(ctx, model_id), source, target, keep=keep)
 
-    bench.model.change(offered, given, both, queue=False, **PRIVATE)
+    bench.model.change(offered, given, both, queue=False, preprocess=False, **PRIVATE)
     menus.source.input(moved("source"), given, both, queue=False, **PRIVATE)
     menus.target.input(moved("target"), given, both, queue=False, **PRIVATE)
-    ctx.on_load.append((tuple(both), lambda: offered(AUTO_MODEL, AUTO, DEFAULT_TARGET)))
+    ctx.on_load.append(LoadUpdate(tuple(both), offered, tuple(given)))
 
 
 def pairs_of(ctx: DemoContext, model_id: str) -> Pairs:

@@ -5,6 +5,7 @@ Building it loads no model and imports no runtime.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -118,31 +119,31 @@ def _spare_statistics() -> None:
 
 
 def _refresh_on_load(page: gr.Blocks, ctx: DemoContext) -> None:
-    components = [component for owned, _ in ctx.on_load for component in owned]
-    refreshed = page.load(
-        lambda: tuple(value for _, values in ctx.on_load for value in values()),
-        outputs=components,
-        queue=False,
-        **PRIVATE,
-    )
-    _restore_on_load(page, refreshed, ctx)
+    """What depends on the time, or on fields that hold something again."""
+
+    def refreshed(*values: Any) -> tuple[Any, ...]:
+        left = iter(values)
+        return tuple(
+            new for update in ctx.on_load for new in update.values(*itertools.islice(left, len(update.inputs)))
+        )
+
+    inputs = [component for update in ctx.on_load for component in update.inputs]
+    outputs = [component for update in ctx.on_load for component in update.outputs]
+    restored = _restore_on_load(page, ctx)
+    restored.then(refreshed, inputs, outputs, queue=False, preprocess=False, **PRIVATE)
 
 
-def _restore_on_load(page: gr.Blocks, refreshed: Dependency, ctx: DemoContext) -> None:
-    """Fields hold what a link says, or what they held before the page was loaded anew.
-
-    The models' menus come last: bringing them up to date chooses the automatic model.
-    """
+def _restore_on_load(page: gr.Blocks, ctx: DemoContext) -> Dependency:
+    """Fields hold what a link says, or what they held before the page was loaded anew."""
     restore = "\n".join(line for line in script("restore").splitlines() if not line.startswith("//"))
     frames = json.dumps([[name, len(fields)] for name, fields in ctx.restorable])
-    models = [fields[0] for _, fields in ctx.restorable]
-    others = [each for _, fields in ctx.restorable for each in fields[1:]]
-    page.load(None, None, others, js=f"() => ({restore})({frames}, false)", **PRIVATE)
-    refreshed.then(None, None, models, js=f"() => ({restore})({frames}, true)", **PRIVATE)
+    all_fields = [each for _, fields in ctx.restorable for each in fields]
+    restored: Dependency = page.load(None, None, all_fields, js=f"() => ({restore})({frames})", **PRIVATE)
     for name, fields in ctx.restorable:
         keep = f"(...values) => window.keepFields?.({name!r}, values) ?? []"
         changes: list[Any] = [each.change for each in fields]  # type: ignore[attr-defined]  # Gradio adds events later
         gr.on(changes, None, list(fields), None, js=keep, queue=False, **PRIVATE)
+    return restored
 
 
 def launch_options(routes: Sequence[BaseRoute] = ()) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
-from demos._demo import DemoContext
+from demos._demo import DemoContext, LoadUpdate
 from demos._feedback import FeedbackPanel
 from demos._handler import Updates, Wiring, cleared, make_clearer, make_stopper
 from demos._models import describe_choice, describe_embedded, menu_choices, note_view, unavailable
@@ -287,11 +287,13 @@ class Workbench:
                 filterable=False,
             )
             self.note = note_view(f"{self.name}-note", self._first_note(*chosen))
-        menu = [self.model, self.note]
-        self.model.change(self._describe, [self.model, *self.choosers], self.note, queue=False, **PRIVATE)
+        menu, fields = (self.model, self.note), (self.model, *self.choosers)
+        # Unchecked: a page that is opened again has its choice before the server knows what is on offer for it.
+        unchecked: dict[str, Any] = {"queue": False, "preprocess": False, **PRIVATE}
+        self.model.change(self._describe, list(fields), self.note, **unchecked)
         for chooser in self.choosers:
-            chooser.change(self._refresh, list(self.choosers), menu, queue=False, **PRIVATE)
-        self.ctx.on_load.append((tuple(menu), lambda: self._refresh(*chosen)))
+            chooser.change(self._refresh, list(fields), list(menu), **unchecked)
+        self.ctx.on_load.append(LoadUpdate(menu, self._refresh, fields))
 
     def _describe(self, model_id: str, *chosen: Any) -> str:
         said = self._note_of(*chosen)
@@ -304,10 +306,15 @@ class Workbench:
             return ""
         return self._note_of(*chosen) or describe_embedded(self.ctx, specs)
 
-    def _refresh(self, *chosen: Any) -> tuple[Any, ...]:
-        """Menu and note as things stand now; not done while the page is built, because it may ask the network."""
+    def _refresh(self, model_id: str, *chosen: Any) -> tuple[Any, ...]:
+        """Menu and note as things stand now; not done while the page is built, because it may ask the network.
+
+        A choice that stays possible is not sent: it could undo a newer one.
+        """
         specs = self.specs_of(*chosen)
         choices = menu_choices(specs, of_visitor().run(unavailable, self.ctx, specs))
+        if model_id in (AUTO, *(spec.id for spec in specs)):
+            return gr.update(choices=choices), self._describe(model_id, *chosen)
         return gr.update(choices=choices, value=AUTO), self._describe(AUTO, *chosen)
 
     def _button(self, action: str, **options: Any) -> gr.Button:

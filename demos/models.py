@@ -11,7 +11,7 @@ import gradio as gr
 from demos._api import Record
 from demos._board import board_view, boards_of, describe_boards
 from demos._card import card_text, card_view, describe_card
-from demos._demo import Demo, DemoContext
+from demos._demo import Demo, DemoContext, LoadUpdate
 from demos._models import menu_choices, unavailable
 from demos._workbench import PRIVATE
 from llm_core.catalog import ModelSpec
@@ -54,7 +54,7 @@ def build(ctx: DemoContext) -> None:
         shown = describe_boards(ctx, boards_of(ctx)), describe_card(ctx, ctx.catalog[model_id])
         return *shown, gr.Timer(active=bool(awaited)), awaited
 
-    ctx.on_load.append(((board, menu, card, whole, text), opened))
+    ctx.on_load.append(LoadUpdate((board, menu, card, whole, text), opened))
     refresh.tick(refreshed, [menu, known], [board, card, refresh, known], queue=False, **PRIVATE)
     clicked = board.input(None, None, menu, js=CHOSEN, **PRIVATE)
     for event in (menu.input, clicked.then):  # not `change`: on opening, the card comes with the menu's value

@@ -1,7 +1,6 @@
 // Puts back what a link holds into the fields of one frame (see _usage.py), and opens its tab; and into all others what they held
-// before the page was loaded anew. Changes nothing where there is neither. Frames are [name, number of fields]; the
-// first field is the model, which comes by itself.
-(frames, models) => {
+// before the page was loaded anew. Changes nothing where there is neither. Frames are [name, number of fields].
+(frames) => {
   const opened = (tabs) =>
     tabs.forEach((id, depth) => {
       const open = () => [...document.querySelectorAll("[role=tab]")].filter((tab) => tab.dataset.tabId === id).at(-1)?.click();
@@ -36,8 +35,5 @@
     }
     return [];
   };
-  return frames.flatMap(([name, count]) => {
-    const all = window.restoredFields.get(name) ?? Array(count).fill({ __type__: "update" });
-    return models ? all.slice(0, 1) : all.slice(1);
-  });
+  return frames.flatMap(([name, count]) => window.restoredFields.get(name) ?? Array(count).fill({ __type__: "update" }));
 }

@@ -73,6 +73,40 @@ def test_a_reload_keeps_choices_the_inner_view_and_what_was_cleared(visit: Page)
     expect(visit.get_by_label("My own labels")).not_to_be_checked()
 
 
+def choose(page: Page, menu: str, option: str) -> None:
+    page.locator(f"{menu} input").click()
+    page.get_by_role("option", name=re.compile(option)).click()
+
+
+def test_a_reload_keeps_a_model_that_only_the_chosen_label_set_offers(visit: Page) -> None:
+    visit.locator("#tab-classify-button").click()
+    visit.get_by_label("Label set").click()
+    visit.get_by_role("option", name="Emotions").click()
+    choose(visit, "#classify-model", "^Emotions, English")
+    visit.locator(FIELDS["classify"]).first.fill("I could cry, I'm so happy.")
+    visit.wait_for_function(f"({KEPT})('classify').includes('emotion-en') && ({KEPT})('classify').includes('cry')")
+    for _ in range(2):
+        reload(visit)
+        expect(visit.locator("#classify-model input")).to_have_value(re.compile("^Emotions"), timeout=ANSWER_MS)
+        expect(visit.get_by_label("Label set")).to_have_value("Emotions")
+        wait_until_answered(visit)  # the server has been told what is on offer
+        visit.locator("#classify-run").click()
+        expect(visit.locator("#classify-status")).to_contain_text("✓ Emotions", timeout=ANSWER_MS)
+
+
+def test_a_reload_keeps_a_language_that_only_the_chosen_model_has(visit: Page) -> None:
+    visit.locator("#tab-translate-button").click()
+    choose(visit, "#translate-model", "NLLB")
+    expect(visit.locator("#translate-model input")).to_have_value(re.compile("NLLB"))
+    wait_until_answered(visit)
+    choose(visit, "#translate-target", "Deutsch")
+    visit.wait_for_function(f"({KEPT})('translate').includes('nllb')")
+    for _ in range(2):
+        reload(visit)
+        expect(visit.locator("#translate-target input")).to_have_value("Deutsch", timeout=ANSWER_MS)
+        expect(visit.locator("#translate-model input")).to_have_value(re.compile("NLLB"))
+
+
 def test_another_visitor_finds_nothing(browser: Browser, site: str, visit: Page) -> None:
     visit.locator(FIELDS["classify"]).first.fill(TYPED)
     visit.wait_for_function(f"({KEPT})('classify').includes('{TYPED}')")
