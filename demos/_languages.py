@@ -105,11 +105,12 @@ def follow_model(bench: Workbench, menus: LanguageMenus) -> None:
 
 
 def pairs_of(ctx: DemoContext, model_id: str) -> Pairs:
-    """Pairs of one model, or of all that "automatic" may take; may ask the network for a moment."""
-    if model_id != AUTO_MODEL:
-        return frozenset(ctx.catalog[model_id].language_pairs)
+    """Pairs of one model, or, where there is none of that name, of all that "automatic" may take.
+
+    It may ask the network for a moment.
+    """
     specs = ctx.catalog.for_task("translate")
-    ready = [spec for spec in specs if is_ready(ctx, spec)]
+    ready = [spec for spec in specs if spec.id == model_id] or [spec for spec in specs if is_ready(ctx, spec)]
     return frozenset(pair for spec in ready or specs for pair in spec.language_pairs)
 
 

@@ -296,8 +296,9 @@ class Workbench:
         self.ctx.on_load.append(LoadUpdate(menu, self._refresh, fields))
 
     def _describe(self, model_id: str, *chosen: Any) -> str:
+        specs = self.specs_of(*chosen)
         said = self._note_of(*chosen)
-        return said or of_visitor().run(describe_choice, self.ctx, self.specs_of(*chosen), model_id)
+        return said or of_visitor().run(describe_choice, self.ctx, specs, _on_offer(specs, model_id))
 
     def _first_note(self, *chosen: Any) -> str:
         """What is known while the page is built, without asking the network; nothing moves if it turns out true."""
@@ -313,9 +314,9 @@ class Workbench:
         """
         specs = self.specs_of(*chosen)
         choices = menu_choices(specs, of_visitor().run(unavailable, self.ctx, specs))
-        if model_id in (AUTO, *(spec.id for spec in specs)):
-            return gr.update(choices=choices), self._describe(model_id, *chosen)
-        return gr.update(choices=choices, value=AUTO), self._describe(AUTO, *chosen)
+        chosen_now = _on_offer(specs, model_id)
+        updated = gr.update(choices=choices) if chosen_now == model_id else gr.update(choices=choices, value=AUTO)
+        return updated, self._describe(model_id, *chosen)
 
     def _button(self, action: str, **options: Any) -> gr.Button:
         return gr.Button(
@@ -325,6 +326,11 @@ class Workbench:
             min_width=80,
             **options,
         )
+
+
+def _on_offer(specs: Sequence[ModelSpec], model_id: str) -> str:
+    """The chosen model, or "automatic" where it is none of these; links may name anything."""
+    return model_id if any(spec.id == model_id for spec in specs) else AUTO
 
 
 def _tabs_around(block: Block) -> tuple[str, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import visitor
+from demos._usage import ADDRESS, Place, link
+from tests.browser.conftest import visitor, wait_until_answered
 
 pytestmark = [pytest.mark.browser, pytest.mark.real_weights]
 
@@ -410,3 +412,21 @@ def test_a_link_brings_everything_back(visit: Page, browser: Browser, site: str)
         assert page.locator(".poem ruby").first.inner_text().startswith("春")
     with visitor(browser, site, query="/?state=W10%3C<b>") as page:  # changed on the way
         expect(page.locator("#classify-run")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("slug", "fields"),
+    [
+        ("classify", ["ready", "emotion", "", "", "I could cry, I'm so happy."]),
+        ("translate", ["早上好。", "auto", "xx", "", 0, True, False]),
+    ],
+)
+def test_a_link_to_a_model_and_a_language_that_are_no_more(
+    browser: Browser, site: str, slug: str, fields: list[Any]
+) -> None:
+    address = link(Place(slug, (slug,)), ["a-model-of-before", *fields])
+    with visitor(browser, site, query=address.removeprefix(ADDRESS)) as page:
+        expect(page.locator(f"#{slug}-model input")).to_have_value(re.compile("^Automatic"), timeout=ANSWER_MS)
+        wait_until_answered(page)
+        page.locator(f"#{slug}-run").click()
+        expect_done(page, slug)
