@@ -9,6 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import inspect
+import re
+import textwrap
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
@@ -85,7 +88,14 @@ def endpoint(ctx: DemoContext, name: str) -> Callable[..., Any]:
     """The public function `name`: a tab's, or one of `FURTHER`."""
     module = importlib.import_module(f"demos._{name}" if name in FURTHER else f"demos.{name}")
     function: Callable[..., Any] = module.endpoint(ctx)
+    function.__doc__ = _unwrapped(inspect.getdoc(function) or "")
     return function
+
+
+def _unwrapped(doc: str) -> str:
+    """A docstring with each parameter, and what is returned, on a line of its own: Gradio reads it line by line."""
+    told, heading, returned = doc.partition("\nReturns:\n")
+    return re.sub(r"\n {8,}", " ", told) + heading + textwrap.indent(" ".join(returned.split()), "    ")
 
 
 def _record(view: View) -> Record:

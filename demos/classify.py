@@ -256,7 +256,8 @@ def endpoint(ctx: DemoContext) -> Callable[..., Any]:
         Args:
             text: What to classify; at most 20,000 characters.
             labels: Labels of your own to choose from, at least two.
-            label_set: Name of a ready label set instead: ag_news (news topics), dbpedia14 or spam.
+            label_set: Name of a ready label set instead: ag_news and thucnews (English and Chinese news), dbpedia14,
+                trec (kinds of questions), emotion, offensive or spam.
             examples: Pairs of text and label that teach labels of your own instead.
             model: Catalogue id of the model to use; auto takes the best one that is available.
 

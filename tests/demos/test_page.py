@@ -11,6 +11,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from llm_core.catalog import load_catalog
 from llm_core.limits import MAX_UPLOAD_BYTES
 from tests.demos.site import Site
 
@@ -156,9 +157,12 @@ def test_tools_are_described_for_assistants(site: Site) -> None:
         "train",
     }
     for tool in tools.values():
-        assert len(tool["description"]) > 20
+        assert len(tool["description"]) > 20 and tool["description"].endswith(".")
+        assert ",," not in tool["description"], "the lines of a docstring are no items of a list"
         for name, parameter in tool["inputSchema"]["properties"].items():
-            assert parameter.get("description"), f"{tool['name']}: {name} is not described"
+            assert parameter.get("description", "").endswith("."), f"{tool['name']}: {name} is not described to its end"
+    sets = tools["classify"]["inputSchema"]["properties"]["label_set"]["description"]
+    assert [spec.label_set for spec in load_catalog().values() if spec.label_set and spec.label_set not in sets] == []
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "README.md", "../../etc/passwd", "https://127.0.0.1/x.txt"])
