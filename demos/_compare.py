@@ -158,7 +158,7 @@ class ComparePanel:
         second, setting = self._second([spec for spec in specs if spec.tier == "embedded"])
         self._models.append(
             gr.Dropdown(
-                self._choices(specs, {}, optional=number == COLUMNS),
+                self._choices(self._with_instructed([*self.bench.specs, *specs]), {}, optional=number == COLUMNS),
                 value=(AUTO, second, NO_COLUMN)[number - 1],
                 label=ctx.t(f"compare.model_{number}"),
                 elem_id=f"{name}-compare-model-{number}",
@@ -183,10 +183,11 @@ class ComparePanel:
         return [menu for pair in zip(self._models, self._settings, strict=True) for menu in pair]
 
     def _specs(self, *chosen: Any) -> tuple[ModelSpec, ...]:
-        catalog, task = self.bench.ctx.catalog, self.bench.task.name
-        return tuple(
-            dict.fromkeys([*self.bench.specs_of(*chosen), *self._also(*chosen), *instructed_specs(catalog, task)])
-        )
+        return self._with_instructed([*self.bench.specs_of(*chosen), *self._also(*chosen)])
+
+    def _with_instructed(self, specs: Sequence[ModelSpec]) -> tuple[ModelSpec, ...]:
+        instructed = instructed_specs(self.bench.ctx.catalog, self.bench.task.name)
+        return tuple(dict.fromkeys([*specs, *instructed]))
 
     def _is_asked(self, spec: ModelSpec) -> bool:
         """Whether a model does the tab's task only when it is told in words."""

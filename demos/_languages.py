@@ -55,13 +55,13 @@ class LanguageMenus:
 
 
 def language_menus(ctx: DemoContext, name: str) -> LanguageMenus:
-    """Build both menus and the button between them; `follow_model` brings them to life.
+    """Build both menus, with all there is, and the button between them; `follow_model` brings them to life.
 
     Args:
         ctx: What the tab is built with.
         name: Prefix of the element ids.
     """
-    pairs = _pairs_of_embedded(ctx)
+    pairs = frozenset(pair for spec in ctx.catalog.for_task("translate") for pair in spec.language_pairs)
     options: dict[str, Any] = {"filterable": False, "min_width": 110}
     with gr.Row(elem_classes=["pair"]):
         source = gr.Dropdown(
@@ -186,10 +186,3 @@ def _codes(codes: Any) -> list[str]:
     found: Collection[str] = set(codes)
     found = {*found, TRADITIONAL} if "zh" in found else found  # converted, so that any model of Chinese does
     return [*(code for code in NAMES if code in found), *sorted(set(found) - set(NAMES))]
-
-
-def _pairs_of_embedded(ctx: DemoContext) -> Pairs:
-    """What the page is built with: nothing is asked of the network then."""
-    specs = ctx.catalog.for_task("translate")
-    embedded = [spec for spec in specs if spec.tier == "embedded"]
-    return frozenset(pair for spec in embedded or specs for pair in spec.language_pairs)

@@ -280,7 +280,7 @@ class Workbench:
         chosen = [component.value for component in self.choosers]
         with gr.Column(elem_classes=["model"]):
             self.model = gr.Dropdown(
-                menu_choices(self.specs_of(*chosen)),
+                menu_choices(self.specs),  # all: a page may outlive the server, which then knows of no narrower menu
                 value=AUTO,
                 label=self.ctx.t("model.label"),
                 elem_id=f"{self.name}-model",
