@@ -6,7 +6,7 @@ choices that do not fit together the newer one stays, and the other menu moves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from demos._demo import DemoContext, LoadUpdate
 from demos._i18n import t
 from demos._models import is_ready
 from demos._workbench import PRIVATE, Workbench
+from llm_core.catalog import ModelSpec
 from llm_core.selection import AUTO as AUTO_MODEL
 from llm_core.tasks.translate import AUTO, TRADITIONAL
 from llm_core.tasks.translate.languages import main_language, model_code
@@ -61,7 +62,7 @@ def language_menus(ctx: DemoContext, name: str) -> LanguageMenus:
         ctx: What the tab is built with.
         name: Prefix of the element ids.
     """
-    pairs = frozenset(pair for spec in ctx.catalog.for_task("translate") for pair in spec.language_pairs)
+    pairs = _pairs(ctx.catalog.for_task("translate"))
     options: dict[str, Any] = {"filterable": False, "min_width": 110}
     with gr.Row(elem_classes=["pair"]):
         source = gr.Dropdown(
@@ -110,8 +111,8 @@ def pairs_of(ctx: DemoContext, model_id: str) -> Pairs:
     It may ask the network for a moment.
     """
     specs = ctx.catalog.for_task("translate")
-    ready = [spec for spec in specs if spec.id == model_id] or [spec for spec in specs if is_ready(ctx, spec)]
-    return frozenset(pair for spec in ready or specs for pair in spec.language_pairs)
+    chosen = [spec for spec in specs if spec.id == model_id]
+    return _pairs(chosen or [spec for spec in specs if is_ready(ctx, spec)] or specs)
 
 
 def model_for(ctx: DemoContext, model_id: str, source: str, target: str) -> str:
@@ -175,6 +176,10 @@ def turned(ctx: DemoContext, model_id: str, source: str, target: str, text: str 
         gr.update(choices=source_choices(pairs), value=source),
         gr.update(choices=target_choices(pairs), value=target),
     )
+
+
+def _pairs(specs: Sequence[ModelSpec]) -> Pairs:
+    return frozenset(pair for spec in specs for pair in spec.language_pairs)
 
 
 def _entries(codes: Any) -> list[tuple[str | I18nData, str]]:

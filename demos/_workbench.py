@@ -288,7 +288,7 @@ class Workbench:
             )
             self.note = note_view(f"{self.name}-note", self._first_note(*chosen))
         menu, fields = (self.model, self.note), (self.model, *self.choosers)
-        # Unchecked: a page that is opened again has its choice before the server knows what is on offer for it.
+        # Unchecked by Gradio, whose error would stand in the place of the note: a link may name anything.
         unchecked: dict[str, Any] = {"queue": False, "preprocess": False, **PRIVATE}
         self.model.change(self._describe, list(fields), self.note, **unchecked)
         for chooser in self.choosers:
@@ -314,8 +314,8 @@ class Workbench:
         """
         specs = self.specs_of(*chosen)
         choices = menu_choices(specs, of_visitor().run(unavailable, self.ctx, specs))
-        chosen_now = _on_offer(specs, model_id)
-        updated = gr.update(choices=choices) if chosen_now == model_id else gr.update(choices=choices, value=AUTO)
+        stays = _on_offer(specs, model_id) == model_id
+        updated = gr.update(choices=choices) if stays else gr.update(choices=choices, value=AUTO)
         return updated, self._describe(model_id, *chosen)
 
     def _button(self, action: str, **options: Any) -> gr.Button:
